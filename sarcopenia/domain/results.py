@@ -1,0 +1,198 @@
+"""What an assessment finds: level, compartments, body composition, uncertainty, flags, provenance.
+
+Compartments (uint8): 0 outside, 1 subcutaneous, 2 muscle wall, 3 visceral cavity, 4 spine/bone.
+Vertebral coordinate: integers at mid-body, T10 = 10 … T12 = 12, L1 = 13, L2 = 14, L3 = 15, L4 = 16, L5 = 17, S1 = 18.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+L3_COORDINATE = 15.0
+
+
+class Compartment(IntEnum):
+    """Values of a compartment map."""
+
+    OUTSIDE = 0
+    SUBCUTANEOUS = 1
+    MUSCLE_WALL = 2
+    VISCERAL_CAVITY = 3
+    SPINE_BONE = 4
+
+
+def vertebra_label(coordinate: float) -> str:
+    """Name of the vertebra nearest to a vertebral coordinate, for example 15.2 -> "L3"."""
+    number = round(coordinate)
+    if number <= 12:
+        return f"T{max(number, 1)}"
+    return f"L{number - 12}" if number <= 17 else f"S{min(number - 17, 5)}"
+
+
+class Severity(StrEnum):
+    """What a flag does: inform, ask for a review, or block a clinical verdict."""
+
+    INFO = "info"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A finding about the scan or the result, with a stable code and a sentence for people."""
+
+    code: str
+    text: str
+    severity: Severity = Severity.REVIEW
+
+
+class Verdict(StrEnum):
+    """Whether the measurement may be used as it is."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    REJECT = "reject"
+    AMBIGUOUS_LEVEL = "ambiguous_level"
+    NO_L3 = "no_l3"
+
+
+class LevelAnchor(StrEnum):
+    """What the level was counted from."""
+
+    SACRUM = "sacrum"
+    LAST_RIB = "last_rib"
+    BOTH = "both"
+    NONE = "none"
+
+
+class LevelRule(StrEnum):
+    """How the measured slice was chosen."""
+
+    MID_L3 = "mid_l3"
+    GIVEN_SLICE = "given_slice"
+    SINGLE_SLICE = "single_slice"
+
+
+@dataclass(frozen=True)
+class VertebraPosition:
+    """One vertebra of the scan: coordinate at its middle, patient z in mm, nearest slice, spread in mm (1 SD)."""
+
+    label: str
+    z_mm: float
+    slice_index: int
+    spread_mm: float
+
+
+@dataclass(frozen=True)
+class LevelFinding:
+    """Which vertebrae the scan shows, and where L3 is.
+
+    Attributes
+    ----------
+    vertebrae: all vertebrae whose middle lies in the scan, from feet to head.
+    l3: the vertebra to be measured; ``None`` when L3 is not in the scan.
+    candidates: two or more positions when the count is ambiguous, else empty.
+    anchor: what the count could lean on.
+    lumbar_count: number of lumbar-type bodies between last rib and sacrum, ``None`` unless both are seen.
+    spine_share: share of the slices on which a spine was seen, 0..1.
+    """
+
+    vertebrae: tuple[VertebraPosition, ...]
+    l3: VertebraPosition | None
+    candidates: tuple[VertebraPosition, ...]
+    anchor: LevelAnchor
+    lumbar_count: int | None
+    spine_share: float
+
+
+@dataclass(frozen=True)
+class CompartmentMap:
+    """Compartments of one slice on its native pixels.
+
+    Attributes
+    ----------
+    compartments_yx: uint8 map of `Compartment` values.
+    muscle_yx: boolean skeletal muscle mask (muscle wall ∩ −29..150 HU).
+    muscle_spread_yx: float32 standard deviation of the muscle-wall probability across ensemble members, 0..0.5.
+    """
+
+    compartments_yx: NDArray[np.uint8]
+    muscle_yx: NDArray[np.bool_]
+    muscle_spread_yx: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BodyComposition:
+    """Tissue areas in cm² and muscle density in HU of one slice; ranges in HU as named in ``vat_range_hu``."""
+
+    sma_cm2: float
+    smd_hu: float | None
+    lama_cm2: float
+    sat_cm2: float
+    vat_cm2: float
+    imat_cm2: float
+    vat_range_hu: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """Properties of the measured image: effective thickness, noise SD in muscle, share of holes in the muscle wall."""
+
+    effective_thickness_mm: float | None
+    noise_sd_hu: float | None
+    hole_fraction: float
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Spread of the ensemble: SMA of every member in cm², their coefficient of variation in %, level spread in mm."""
+
+    member_sma_cm2: tuple[float, ...]
+    sma_cov_percent: float
+    level_spread_mm: float | None
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which weights answered: name, version, SHA-256 of the ONNX file, precision and serving backend."""
+
+    name: str
+    version: str
+    onnx_sha256: str
+    precision: str
+    backend: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to say where a number comes from."""
+
+    models: tuple[ModelIdentity, ...]
+    software_version: str
+    level_rule: LevelRule
+    series_hash: str
+    vat_range_hu: tuple[int, int]
+    averaged_slices: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One immutable measurement of one slice. SMI and verdicts under a cut-off are computed from it, never stored.
+
+    ``composition``, ``level`` and the slice are ``None`` for the finding "L3 is not in this scan".
+    ``slab_sma_cm2`` is the mean SMA over ±10 mm around the slice, ``None`` where the scan does not reach.
+    """
+
+    level: str | None
+    slice_index: int | None
+    slice_z_mm: float | None
+    slice_sop_instance_uid: str | None
+    composition: BodyComposition | None
+    slab_sma_cm2: float | None
+    uncertainty: Uncertainty | None
+    quality: ImageQuality | None
+    flags: tuple[Flag, ...]
+    verdict: Verdict
+    provenance: Provenance

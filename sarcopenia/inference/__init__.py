@@ -1,0 +1,1 @@
+"""The port to the served models, its Triton adapter and its in-memory fake."""

@@ -1,0 +1,70 @@
+"""The tensors of the served models, as the product expects them; a test holds `model_repository/*/config.pbtxt` to it.
+
+Both networks see a fixed mm grid in a canonical orientation (`sarcopenia.assessment.model_grid` goes there and back).
+HU travel as INT16, probabilities as UINT8 (255 = certain): half a level of 1/255 is far below the spread of the members.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+SPINE_LEVEL: Final = "spine_level"
+BODY_COMPARTMENTS: Final = "body_compartments"
+
+SPINE_GRID_MM: Final = 2.5
+"""Pixel size of the spine projections, along z and across, in mm."""
+SPINE_WIDTH: Final = 96
+"""Pixels across a spine projection: 240 mm, centred on the spine's mid-line."""
+SPINE_LENGTH_MULTIPLE: Final = 16
+"""The number of rows of a spine projection is a multiple of this; surplus rows hold air."""
+
+AXIAL_GRID_MM: Final = 1.5
+"""Pixel size of an axial slice as the network sees it, in mm."""
+AXIAL_SIZE_MULTIPLE: Final = 32
+"""Rows and columns of an axial slice are multiples of this; surplus pixels hold air."""
+
+AIR_HU: Final = -1024
+COMPARTMENT_COUNT: Final = 5
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, Triton data type and dims (without the batch axis, -1 = any) of one tensor."""
+
+    name: str
+    data_type: str
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelContract:
+    """What a model takes and gives, and the version that this software was made for."""
+
+    name: str
+    version: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+SPINE_LEVEL_CONTRACT: Final = ModelContract(
+    name=SPINE_LEVEL,
+    version="1",
+    # channel 0: sagittal thick slab (z, anterior-posterior); channel 1: coronal projection (z, right-left), or all air
+    inputs=(TensorSpec("spine_projections_hu", "TYPE_INT16", (2, -1, SPINE_WIDTH)),),
+    outputs=(
+        TensorSpec("vertebral_coordinate", "TYPE_FP32", (-1,)),
+        TensorSpec("coordinate_spread", "TYPE_FP32", (-1,)),
+        TensorSpec("spine_probability", "TYPE_FP32", (-1,)),
+        TensorSpec("rib_probability", "TYPE_FP32", (-1,)),
+        TensorSpec("sacrum_probability", "TYPE_FP32", (-1,)),
+    ),
+)
+
+BODY_COMPARTMENTS_CONTRACT: Final = ModelContract(
+    name=BODY_COMPARTMENTS,
+    version="1",
+    inputs=(TensorSpec("ct_hu", "TYPE_INT16", (1, -1, -1)),),
+    # members of the ensemble × compartments × rows × columns
+    outputs=(TensorSpec("member_probability", "TYPE_UINT8", (-1, COMPARTMENT_COUNT, -1, -1)),),
+)
+
+CONTRACTS: Final = (SPINE_LEVEL_CONTRACT, BODY_COMPARTMENTS_CONTRACT)
