@@ -1,0 +1,69 @@
+"""Signed distances of simple shapes: negative inside, in mm, first-order exact near the border.
+
+All functions take coordinate arrays of any common shape and return float32 of that shape. First-order distances
+(value divided by gradient) are enough: they are used within about one pixel of the border.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcopenia.phantom.fields import Array
+
+_TINY = np.float32(1e-6)
+
+
+def ellipse(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float) -> Array:
+    """Distance to an ellipse centred at the origin."""
+    u, v = x_mm / half_x_mm, y_mm / half_y_mm
+    radius = np.sqrt(u * u + v * v)
+    gradient = np.hypot(u / half_x_mm, v / half_y_mm) / (radius + _TINY)
+    return (radius - 1) / (gradient + np.float32(1e-4))
+
+
+def superellipse(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float, power: float) -> Array:
+    """Distance to the superellipse |x/a|^n + |y/b|^n = 1; ``power`` 2 is an ellipse, larger is boxier."""
+    u, v = np.abs(x_mm) / half_x_mm + _TINY, np.abs(y_mm) / half_y_mm + _TINY
+    u_slope, v_slope = u ** (power - 1), v ** (power - 1)
+    total = u_slope * u + v_slope * v
+    gradient = total ** (1 / power - 1) * np.hypot(u_slope / half_x_mm, v_slope / half_y_mm)
+    return (total ** (1 / power) - 1) / (gradient + np.float32(1e-4))
+
+
+def ellipsoid(offset_mm: tuple[Array, Array, float], half_mm: tuple[float, float, float]) -> Array:
+    """Distance to an ellipsoid centred at the origin; offsets and half axes in (x, y, z) order."""
+    scaled = [o / h for o, h in zip(offset_mm, half_mm, strict=True)]
+    radius = np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2)
+    slope = np.sqrt(sum((s / h) ** 2 for s, h in zip(scaled, half_mm, strict=True)))
+    return (radius - 1) * radius / (slope + np.float32(1e-4))
+
+
+def box(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float) -> Array:
+    """Distance to an axis-aligned rectangle centred at the origin."""
+    return np.maximum(np.abs(x_mm) - half_x_mm, np.abs(y_mm) - half_y_mm)
+
+
+def capsule(x_mm: Array, y_mm: Array, start_mm: tuple[float, float], end_mm: tuple[float, float]) -> Array:
+    """Distance to the segment from ``start_mm`` to ``end_mm``; subtract a radius to get a rod."""
+    dx, dy = end_mm[0] - start_mm[0], end_mm[1] - start_mm[1]
+    length2 = dx * dx + dy * dy + 1e-6
+    t = np.clip(((x_mm - start_mm[0]) * dx + (y_mm - start_mm[1]) * dy) / length2, 0, 1)
+    return np.hypot(x_mm - start_mm[0] - t * dx, y_mm - start_mm[1] - t * dy)
+
+
+def polyline(x_mm: Array, y_mm: Array, points_mm: NDArray[np.float64]) -> Array:
+    """Distance to a chain of segments through ``points_mm`` of shape (n, 2)."""
+    pairs = zip(points_mm[:-1], points_mm[1:], strict=True)
+    distances = [capsule(x_mm, y_mm, (float(a[0]), float(a[1])), (float(b[0]), float(b[1]))) for a, b in pairs]
+    return np.minimum.reduce(distances)
+
+
+def rotate(x_mm: Array, y_mm: Array, degrees: float) -> tuple[Array, Array]:
+    """Coordinates in a frame turned by ``degrees`` (x towards y)."""
+    c, s = np.float32(np.cos(np.radians(degrees))), np.float32(np.sin(np.radians(degrees)))
+    return c * x_mm + s * y_mm, c * y_mm - s * x_mm
+
+
+def smooth_min(a: Array, b: Array, width_mm: float) -> Array:
+    """Union of two shapes with a rounded joint of about ``width_mm`` (polynomial smooth minimum)."""
+    h = np.clip(0.5 + 0.5 * (b - a) / width_mm, 0, 1)
+    return b + h * (a - b) - width_mm * h * (1 - h)

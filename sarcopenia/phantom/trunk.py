@@ -1,0 +1,143 @@
+"""Outlines of the trunk (cavity, muscle wall, skin), its fat, and the muscles of the abdominal wall.
+
+Everything is tabulated along the station axis (12 = T12 … 18 = S1) for a man of 1.75 m, in mm, and scaled to the person.
+Angles run from 0 at the linea alba over π/2 at the flank to π at the back.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcopenia.domain.results import Compartment
+from sarcopenia.domain.volume import Sex
+from sarcopenia.phantom.fields import Array
+from sarcopenia.phantom.scene import Scene
+from sarcopenia.phantom.shapes import ellipse, smooth_min, superellipse
+
+_STATION = np.array([6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], dtype=float)
+_CAVITY_HALF_WIDTH = np.array([112, 124, 126, 124, 121, 117, 113, 110, 108, 103, 95, 82, 70, 62, 58], dtype=float)
+_CAVITY_FRONT = np.array([-128, -124, -116, -108, -99, -90, -82, -76, -73, -73, -76, -80, -82, -80, -78], dtype=float)
+_CAVITY_BACK = np.array([46, 46, 44, 42, 38, 33, 28, 22, 17, 12, 10, 20, 28, 30, 30], dtype=float)
+_BACK_DEPTH = np.array([52, 55, 59, 62, 66, 70, 74, 77, 79, 78, 72, 66, 62, 60, 58], dtype=float)
+_VISCERAL_BULGE = np.array([0.2, 0.3, 0.5, 0.65, 0.8, 0.95, 1, 1, 0.95, 0.8, 0.55, 0.35, 0.2, 0.1, 0.1])
+_FLANK_FAT = np.array([0.6, 0.6, 0.6, 0.65, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.6, 1.6, 1.6])
+_FRONT_FAT = np.array([0.5, 0.5, 0.55, 0.6, 0.7, 0.8, 0.95, 1.05, 1.2, 1.3, 1.3, 1.2, 1.1, 1, 1])
+_BACK_FAT = np.array([0.7, 0.6, 0.55, 0.55, 0.6, 0.7, 0.85, 1, 1.25, 1.4, 1.4, 1.4, 1.5, 1.6, 1.6])
+_HIP_HALF_WIDTH = np.array([0, 0, 0, 0, 0, 0, 0, 0, 126, 143, 149, 154, 160, 166, 170], dtype=float)
+
+_ANGLE = np.array([0, 0.08, 0.2, 0.5, 0.75, 0.9, 1.15, 1.6, 2.0, 2.3, 2.6, 3.15])
+_WALL_STATION = np.array([8, 10, 12, 13, 14, 15, 16, 17, 18, 20, 22], dtype=float)
+_WALL = np.array(
+    [
+        [10, 11, 13, 15, 15, 14, 13, 14, 18, 19, 12, 10],
+        [4, 6, 10, 11, 11, 11, 12, 13, 17, 17, 10, 9],
+        [3, 5, 9, 10, 10, 10, 13, 14, 15, 15, 9, 8],
+        [3, 5, 9, 10, 9, 10, 15, 16, 14, 12, 7, 7],
+        [3, 5, 10, 11, 8, 9, 18, 19, 15, 10, 5, 5],
+        [3, 5, 10, 11, 7, 8, 20, 22, 17, 9, 4, 4],
+        [3, 5, 10.5, 11.5, 7, 8, 20, 23, 18, 9, 3, 3],
+        [3, 6, 11, 12, 7, 8, 14, 16, 14, 7, 3, 3],
+        [3, 7, 12, 12, 7, 7, 8, 8, 6, 4, 3, 3],
+        [4, 9, 14, 12, 8, 7, 6, 4, 3, 3, 3, 3],
+        [5, 11, 15, 12, 8, 7, 6, 4, 3, 3, 3, 3],
+    ],
+    dtype=float,
+)
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Signed distances (mm, negative inside) of one slice and the polar angle around the cavity's centre."""
+
+    cavity_yx: Array
+    angle_yx: Array
+    wall_thickness_yx: Array
+    half_width_mm: float
+    front_y_mm: float
+    back_y_mm: float
+
+
+def along(station: float, table: NDArray[np.float64]) -> float:
+    """Value of a table along the station axis of this module."""
+    return float(np.interp(station, _STATION, table))
+
+
+def cavity_outlines(scene: Scene) -> Outlines:
+    """Outline of the visceral cavity (before the muscles at the back bulge into it) and the wall around it."""
+    spec, scale = scene.person.spec, scene.person.scale
+    bulge = along(scene.station, _VISCERAL_BULGE) * (spec.visceral_fat - 0.4)
+    half_width = scale * (along(scene.station, _CAVITY_HALF_WIDTH) + 15 * bulge)
+    front = scale * (along(scene.station, _CAVITY_FRONT) - 34 * bulge)
+    back = scene.back_y_mm + spec.skeleton_scale * along(scene.station, _CAVITY_BACK)
+    x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx - (front + back) / 2
+    distance = superellipse(x, y, half_width, (back - front) / 2, 2.35) + 1.5 * scene.texture.outline
+    angle = np.arctan2(np.abs(x), -y).astype(np.float32)
+    thickness = np.interp(angle, _ANGLE, _wall_row(scene.station) * scale * spec.muscle_scale).astype(np.float32)
+    return Outlines(distance, angle, np.maximum(thickness, 2), half_width, front, back)
+
+
+def _wall_row(station: float) -> NDArray[np.float64]:
+    return np.array([np.interp(station, _WALL_STATION, column) for column in _WALL.T])
+
+
+def skin_distance(scene: Scene, outlines: Outlines, wall_yx: Array) -> Array:
+    """Distance to the skin: a rounded hull that keeps a layer of fat over the muscle wall."""
+    spec, scale, station = scene.person.spec, scene.person.scale, scene.station
+    fat, female = spec.subcutaneous_mm, spec.sex is Sex.FEMALE
+    flank_wall = float(np.interp(1.6, _ANGLE, _wall_row(station))) * scale * spec.muscle_scale
+    hips = scale * along(station, _HIP_HALF_WIDTH) * (1.04 if female else 1.0)
+    half_width = max(outlines.half_width_mm + flank_wall, hips) + fat * along(station, _FLANK_FAT)
+    front = outlines.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9)
+    depth = spec.skeleton_scale * along(station, _BACK_DEPTH) + fat * along(station, _BACK_FAT)
+    back = scene.back_y_mm + depth
+    x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx
+    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, 2.5) + scene.texture.outline
+    furrow = 5 * np.exp(-((x / 13) ** 2)) * (y > scene.back_y_mm + 30)
+    return smooth_min(hull + furrow, wall_yx - (3 + 0.35 * fat), 12.0)
+
+
+def paint_skin_and_fat(scene: Scene, skin_yx: Array) -> None:
+    """Skin, subcutaneous fat and its thin septa."""
+    whole, hu, texture = scene.canvas.whole, scene.hu, scene.texture
+    whole.paint(skin_yx, hu.skin, Compartment.SUBCUTANEOUS)
+    fat = hu.fat + 3 * texture.grain + 3 * texture.strand
+    whole.paint(skin_yx + 1.8, fat, Compartment.SUBCUTANEOUS)
+    septa = np.clip(1 - np.abs(texture.strand + 0.6 * texture.outline) * 9, 0, 1) * np.clip(-skin_yx - 3, 0, 1)
+    whole.blend(0.3 * septa, 20.0)
+
+
+def paint_wall(scene: Scene, outlines: Outlines, wall_yx: Array) -> None:
+    """Fill the wall with fat, then lay the flat muscles of the flank and the rectus into it."""
+    whole, hu = scene.canvas.whole, scene.hu
+    whole.paint(wall_yx, hu.fat + 3 * scene.texture.grain, Compartment.MUSCLE_WALL)
+    depth, thickness = outlines.cavity_yx, outlines.wall_thickness_yx
+    scene.muscle(whole, np.maximum(0.6 - depth, depth - thickness + 0.6))
+    planes = _fat_planes(scene.station, depth / thickness, outlines.angle_yx, thickness)
+    whole.blend(planes, hu.fat)
+
+
+def _fat_planes(station: float, layer: Array, angle: Array, thickness: Array) -> Array:
+    """Share of fat between external oblique, internal oblique and transversus, and beside the rectus."""
+    flank = np.clip((angle - 0.85) * 6, 0, 1) * np.clip((2.25 - angle) * 5, 0, 1) * (11.5 < station < 18)
+    half = 0.55 / thickness
+    planes = sum(np.clip(1.6 - np.abs(layer - at) / half, 0, 1) for at in (0.27, 0.62))
+    edge = np.clip(1 - np.abs(angle - 0.82) / 0.05, 0, 1) * (12 < station < 17.5)
+    inside = (layer > 0.04) & (layer < 0.96)
+    return np.asarray(np.clip(0.75 * flank * planes + 0.8 * edge, 0, 0.85) * inside, dtype=np.float32)
+
+
+def paint_cavity(scene: Scene, outlines: Outlines) -> None:
+    """Fill the cavity with visceral fat crossed by small vessels."""
+    whole, texture = scene.canvas.whole, scene.texture
+    whole.paint(outlines.cavity_yx, scene.hu.fat + 4 + 5 * texture.grain, Compartment.VISCERAL_CAVITY)
+    strands = np.clip(1.3 - np.hypot(texture.vessel_a, texture.vessel_b) * 4.5, 0, 1)
+    whole.blend(0.75 * strands * np.clip(-outlines.cavity_yx / 6 - 0.5, 0, 1), scene.hu.vein)
+
+
+def paint_navel(scene: Scene, front_y_mm: float) -> None:
+    """Paint the navel: a small scar between L3 and L5 that pulls the skin in."""
+    depth = 1 - abs(scene.station - 16.0) / 0.35
+    if depth > 0 and (patch := scene.canvas.patch((scene.axis_x_mm * 0.6, front_y_mm - 14), (12, 22))):
+        x, y = patch.x_mm_yx - scene.axis_x_mm * 0.6, patch.y_mm_yx - front_y_mm + 14
+        patch.blend(np.clip(0.5 - ellipse(x, y, 5, 12 * depth), 0, 0.7), 20.0)
