@@ -45,8 +45,14 @@ class Patch:
         """Mix a tissue in by a share (0..1) per pixel, leaving the compartment alone."""
         self.hu_yx[...] += share * (hu - self.hu_yx)
 
+    def sheet_cover(self, distance_mm: Array, half_thickness_mm: Array | float) -> Array:
+        """Share of each pixel that a thin sheet covers; ``distance_mm`` is the distance to its middle."""
+        near = (half_thickness_mm - np.abs(distance_mm)) / self.pixel_mm + 0.5
+        far = (-half_thickness_mm - np.abs(distance_mm)) / self.pixel_mm + 0.5
+        return np.asarray(np.clip(near, 0, 1) - np.clip(far, 0, 1))
+
     def cut(self, whole: NDArray[Any]) -> NDArray[Any]:
-        """The piece of a whole-slice array under this view."""
+        """Cut the piece of a whole-slice array under this view."""
         return whole[self.window]
 
 

@@ -37,10 +37,10 @@ class SmoothField:
     cell_mm_zyx: tuple[float, float, float]
 
     @classmethod
-    def random(cls, rng: np.random.Generator, cell_mm: float, cell_z_mm: float | None = None) -> "SmoothField":
-        """Draw a field; ``cell_z_mm`` stretches it along the body axis."""
+    def random(cls, rng: np.random.Generator, cell_mm_zyx: tuple[float, float, float]) -> "SmoothField":
+        """Draw a field with cells of the given size."""
         control = rng.standard_normal((_PERIOD, _PERIOD, _PERIOD), dtype=np.float32) * _UNIT_SD_GAIN
-        return cls(control, (cell_z_mm or cell_mm, cell_mm, cell_mm))
+        return cls(control, cell_mm_zyx)
 
     def on_grid(self, y_mm: NDArray[np.float64], x_mm: NDArray[np.float64]) -> "GriddedField":
         """Bind the field to the rows and columns of one grid."""

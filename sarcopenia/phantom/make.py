@@ -4,7 +4,7 @@ The volume lies supine without tilt: columns to the left, rows to the back, slic
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +16,12 @@ from sarcopenia.domain.volume import ContrastPhase, CtVolume, PatientHeader, Ser
 from sarcopenia.phantom.canvas import Canvas, Patch
 from sarcopenia.phantom.composition import count_composition
 from sarcopenia.phantom.fields import Array, GriddedField
-from sarcopenia.phantom.muscles import PSOAS, QUADRATUS, back_outline, paint_back_muscles, paint_paired, pelvic_distance
-from sarcopenia.phantom.organs import paint_organs, paint_vessels
+from sarcopenia.phantom.muscles import PSOAS, QUADRATUS, paint_back_muscles, paint_paired
+from sarcopenia.phantom.organs import bowel_of, paint_organs
+from sarcopenia.phantom.pelvis import Pelvis, pelvis_at
 from sarcopenia.phantom.scanner import NoiseFilter, blur, noise_profile, paint_arms, paint_couch
 from sarcopenia.phantom.scene import Person, Scene, Textures, gridded, person_fields, textures_at
-from sarcopenia.phantom.shapes import smooth_min
-from sarcopenia.phantom.skeleton import paint_pelvis, paint_ribs, paint_spine
+from sarcopenia.phantom.skeleton import paint_ribs, paint_spine, paint_wings
 from sarcopenia.phantom.spec import PhantomSpec
 from sarcopenia.phantom.spine import Spine, build_spine
 from sarcopenia.phantom.tissues import AIR_HU, tissue_hu
@@ -32,7 +32,9 @@ from sarcopenia.phantom.trunk import (
     paint_skin_and_fat,
     paint_wall,
     skin_distance,
+    wall_distance,
 )
+from sarcopenia.phantom.vessels import paint_vessels
 
 _WARP_MM = 3.5
 _REACH_MM = 12.0
@@ -94,7 +96,7 @@ class _Grid:
 
 def make_phantom(spec: PhantomSpec) -> Phantom:
     """Build the CT of a phantom; deterministic for a spec."""
-    person = Person(spec, build_spine(spec), tissue_hu(spec), np.random.default_rng([spec.seed, 2]).normal(0, 1, 16))
+    person = _person(spec)
     grid = _grid(spec, person.spine)
     fields = gridded(person_fields(spec.seed), grid.row_mm, grid.column_mm)
     slices = [_render(person, grid, fields, float(z)) for z in grid.slice_mm]
@@ -107,16 +109,26 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
     )
 
 
+def _person(spec: PhantomSpec) -> Person:
+    traits = np.random.default_rng([spec.seed, 2]).normal(0, 1, 16)
+    bare = Person(spec, build_spine(spec), tissue_hu(spec), traits, ())
+    return replace(bare, loops=bowel_of(bare))
+
+
 def _grid(spec: PhantomSpec, spine: Spine) -> _Grid:
     rng = np.random.default_rng([spec.seed, spec.scan_seed, 3])
     rows, columns = spec.shape_yx
     body_middle_y = -0.25 * 90 * spec.body_scale * spec.skeleton_scale - 10 * spec.visceral_fat
-    row_mm = (np.arange(rows) - (rows - 1) / 2) * spec.pixel_spacing_mm + body_middle_y + spec.centre_offset_mm_yx[0]
-    column_mm = (np.arange(columns) - (columns - 1) / 2) * spec.pixel_spacing_mm + spec.centre_offset_mm_yx[1]
+    row_mm = _centred(rows, spec.pixel_spacing_mm) + body_middle_y + spec.centre_offset_mm_yx[0]
+    column_mm = _centred(columns, spec.pixel_spacing_mm) + spec.centre_offset_mm_yx[1]
     bottom, top = spine.z_of(spec.bottom_coordinate), spine.z_of(spec.top_coordinate)
     phase = float(rng.uniform(0, spec.slice_spacing_mm))
     slice_mm = np.arange(bottom + phase, top + 1e-6, spec.slice_spacing_mm)
     return _Grid(row_mm, column_mm, slice_mm, float(np.round(rng.uniform(-700, -300), 1)))
+
+
+def _centred(count: int, spacing_mm: float) -> NDArray[np.float64]:
+    return np.asarray((np.arange(count) - (count - 1) / 2) * spacing_mm, dtype=np.float64)
 
 
 def _render(
@@ -129,7 +141,7 @@ def _render(
     scenes = [_scene(person, grid, fields, z_mm + float(offset)) for offset in offsets]
     for scene in scenes:
         _paint(scene)
-    hu = np.mean([scene.canvas.whole.hu_yx for scene in scenes], axis=0, dtype=np.float32)
+    hu = np.asarray(np.mean([scene.canvas.whole.hu_yx for scene in scenes], axis=0, dtype=np.float32))
     return blur(hu, spec), scenes[count // 2].canvas.whole.compartment_yx
 
 
@@ -146,33 +158,40 @@ def _scene(person: Person, grid: _Grid, fields: Textures[GriddedField], z_mm: fl
     whole = Patch(body_x, body_y, hu, compartment, pixel, (slice(None), slice(None)))
     canvas = Canvas(whole, grid.row_mm, grid.column_mm, person.spec.rotation_deg, _REACH_MM)
     coordinate, station, axis_x, axis_y = person.spine.at(z_mm)
-    fifth_lumbar_y = person.spine.at(person.spine.z_of_station(17.0))[3]
-    back_y = axis_y if station < 17 else fifth_lumbar_y + 0.15 * (axis_y - fifth_lumbar_y)
-    return Scene(person, canvas, z_mm, coordinate, station, axis_x, axis_y, back_y, texture)
+    return Scene(person, canvas, z_mm, coordinate, station, axis_x, axis_y, person.back_y_mm(z_mm), texture)
 
 
 def _paint(scene: Scene) -> None:
     """Paint one slice from the skin inwards; what comes later lies on top."""
-    outlines = cavity_outlines(scene)
-    wall = smooth_min(outlines.cavity_yx - outlines.wall_thickness_yx, back_outline(scene), 8.0)
-    pelvic = pelvic_distance(scene)
-    wall = wall if pelvic is None else np.minimum(wall, pelvic)
+    pelvis = pelvis_at(scene)
+    outlines = cavity_outlines(scene, pelvis)
+    wall = wall_distance(scene, outlines, pelvis)
     skin = skin_distance(scene, outlines, wall)
     paint_skin_and_fat(scene, skin)
     paint_wall(scene, outlines, np.maximum(wall, skin + 3))
-    if pelvic is not None:
-        scene.muscle(scene.canvas.whole, np.maximum(pelvic + 0.6, skin + 3))
+    if pelvis is not None:
+        _paint_gluteals(scene, pelvis, skin)
     paint_cavity(scene, outlines)
     paint_organs(scene, outlines)
     paint_paired(scene, PSOAS)
     paint_paired(scene, QUADRATUS)
     paint_back_muscles(scene)
     paint_ribs(scene, outlines)
-    paint_pelvis(scene)
+    if pelvis is not None:
+        scene.muscle(scene.canvas.whole, pelvis.iliacus_yx, 0.5)
+        paint_wings(scene, pelvis)
     paint_vessels(scene)
     paint_spine(scene)
-    paint_navel(scene, outlines.front_y_mm - 11 - scene.person.spec.subcutaneous_mm)
+    paint_navel(scene, outlines.box.front_y_mm - 11 - scene.person.spec.subcutaneous_mm)
     _paint_surroundings(scene, skin)
+
+
+def _paint_gluteals(scene: Scene, pelvis: Pelvis, skin_yx: Array) -> None:
+    """Gluteal muscles with the fat plane between them."""
+    whole = scene.canvas.whole
+    scene.muscle(whole, np.maximum(pelvis.gluteal_yx, skin_yx + 4), 1.2)
+    plane = np.clip(1.5 - pelvis.gluteal_septum_yx / 0.9, 0, 0.8) * (pelvis.gluteal_yx < -1)
+    whole.blend(plane, scene.hu.fat)
 
 
 def _paint_surroundings(scene: Scene, skin_yx: Array) -> None:
@@ -223,7 +242,7 @@ def _digest(hu_zyx: NDArray[np.int16], geometry: VolumeGeometry) -> str:
 
 
 def _uid(digest: str, role: str) -> str:
-    """A UUID-derived UID (DICOM PS3.5 B.2) that follows from the content."""
+    """Make a UUID-derived UID (DICOM PS3.5 B.2) that follows from the content."""
     return f"2.25.{int(hashlib.sha256(f'{digest} {role}'.encode()).hexdigest()[:32], 16)}"
 
 

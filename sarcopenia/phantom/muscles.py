@@ -1,5 +1,6 @@
-"""Muscles that lie along the spine and the pelvis: psoas, quadratus lumborum, erector spinae with multifidus,
-iliacus and gluteals. Tables along the station axis, in mm, for a man of 1.75 m; positions relative to the spine.
+"""Muscles along the spine: psoas, quadratus lumborum, erector spinae with multifidus.
+
+Tables along the station axis, in mm, for a man of 1.75 m; positions relative to the spine.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sarcopenia.phantom.canvas import Patch
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.scene import Scene
-from sarcopenia.phantom.shapes import polyline, rotate, smooth_min, superellipse
+from sarcopenia.phantom.shapes import rotate, smooth_min, superellipse
 
 
 @dataclass(frozen=True)
@@ -33,35 +34,35 @@ class MuscleTable:
 PSOAS = MuscleTable(
     np.array(
         [
-            [12.6, 24, 6, 3, 5, 0],
-            [13, 26, 6, 6, 9, 10],
-            [14, 33, 6, 11, 15, 15],
-            [15, 40, 5, 16, 20, 10],
-            [16, 47, 0, 19.5, 22, 0],
-            [17, 54, -12, 20, 21, 0],
-            [18, 60, -28, 19, 18, 0],
-            [19, 67, -46, 18, 16, 0],
-            [20, 75, -60, 17, 15, 0],
-            [22, 88, -75, 16, 15, 0],
+            [12.5, 22, 4, 3, 5, 0],
+            [13, 24, 4, 7, 10, 10],
+            [14, 31, 3, 12.5, 17, 14],
+            [15, 38, 2, 17.5, 21, 10],
+            [16, 45, -2, 20.5, 23, 0],
+            [17, 54, -13, 21, 21, 0],
+            [18, 61, -30, 20, 18, 0],
+            [19, 68, -48, 19, 17, 0],
+            [20, 76, -62, 18, 16, 0],
+            [22, 89, -77, 17, 16, 0],
         ]
     ),
     2.2,
-    0.35,
+    0.5,
 )
 QUADRATUS = MuscleTable(
     np.array(
         [
-            [12.4, 44, 32, 4, 3, 0],
-            [13, 50, 31, 11, 6, -8],
-            [14, 60, 28, 16, 7.5, -8],
-            [15, 68, 24, 19, 9, -8],
-            [16, 76, 22, 20, 9, -10],
-            [16.6, 84, 22, 15, 7, -12],
-            [16.9, 88, 22, 5, 3, -12],
+            [12.3, 40, 30, 4, 3, 0],
+            [13, 47, 29, 11, 6, -6],
+            [14, 57, 26, 16, 8, -8],
+            [15, 66, 23, 19, 9.5, -8],
+            [16, 75, 21, 21, 9.5, -10],
+            [16.6, 82, 22, 16, 8, -14],
+            [17.0, 84, 24, 5, 3, -14],
         ]
     ),
     2.2,
-    0.9,
+    1.0,
 )
 ERECTOR = MuscleTable(
     np.array(
@@ -73,13 +74,13 @@ ERECTOR = MuscleTable(
             [14, 39, 49, 37, 23, -4],
             [15, 39, 51, 37, 24.5, -4],
             [16, 36, 54, 34, 23, -5],
-            [17, 31, 56, 29, 20, -12],
-            [18, 25, 50, 22, 15, -20],
+            [17, 30, 51, 28, 26, -10],
+            [18, 24, 45, 22, 19, -18],
             [19, 17, 34, 14, 10, -30],
             [20, 11, 22, 8, 6, -30],
         ]
     ),
-    2.7,
+    2.45,
     1.0,
     follows_sacrum=True,
 )
@@ -132,14 +133,20 @@ def paint_paired(scene: Scene, table: MuscleTable) -> None:
 
 
 def paint_back_muscles(scene: Scene) -> None:
-    """Erector spinae, then multifidus inside it behind a septum of fat."""
+    """Short muscles between the processes, erector spinae, then multifidus inside it behind a septum of fat."""
+    patch = scene.canvas.patch((scene.axis_x_mm, scene.axis_y_mm + 34), (75, 50))
+    if patch is not None:
+        scene.muscle(patch, around_spine(scene, patch), 2.5)
     paint_paired(scene, ERECTOR)
     for side in (-1, 1):
         if placed := _placed(scene, MULTIFIDUS, side):
             patch, row = placed
             distance = side_distance(scene, MULTIFIDUS, side, patch, row)
-            patch.blend(np.clip(1.2 - np.abs(distance) / 0.9, 0, 0.6) * (patch.hu_yx > -40), scene.hu.fat)
             scene.muscle(patch, distance + 0.8, MULTIFIDUS.infiltration_gain)
+            septum = np.clip(1.0 - np.abs(distance) / 0.8, 0, 1) * np.clip(
+                0.3 + 0.5 * patch.cut(scene.texture.loops), 0, 0.6
+            )
+            patch.blend(septum, scene.hu.fat)
 
 
 def back_outline(scene: Scene) -> Array:
@@ -155,63 +162,14 @@ def back_outline(scene: Scene) -> Array:
                 patch, row = placed
                 view = patch.cut(reached)
                 np.minimum(view, side_distance(scene, table, side, patch, row) - margin, out=view)
-    return smooth_min(reached, _around_spine(scene), 6.0)
+    return smooth_min(reached, around_spine(scene, whole), 6.0)
 
 
-def _around_spine(scene: Scene) -> Array:
-    """Filling between the paired muscles: a trapezoid from the front of the canal to the spinous processes."""
+def around_spine(scene: Scene, patch: Patch) -> Array:
+    """Distance to the short muscles between the processes, from the front of the canal to the spinous processes."""
     scale = scene.person.scale
-    x = np.abs(scene.canvas.whole.x_mm_yx - scene.axis_x_mm)
-    y = scene.canvas.whole.y_mm_yx - scene.axis_y_mm - 36 * scale
-    reach = float(np.interp(scene.station, (8, 12, 15, 17, 18, 20), (40, 44, 58, 48, 30, 12))) * scale
-    height = float(np.interp(scene.station, (8, 12, 15, 17, 18, 20), (16, 20, 24, 22, 16, 8))) * scale
-    return np.asarray(np.maximum(x - reach, np.abs(y) - height), dtype=np.float32)
-
-
-_WING_STATION = (16.35, 16.6, 17.0, 18.0, 19.0, 20.0, 21.0, 23.0)
-_WING_POINTS = np.array(
-    [
-        [(96, 10), (104, 4), (110, -2)],
-        [(72, 32), (96, 12), (116, -8)],
-        [(48, 54), (84, 20), (122, -24)],
-        [(42, 56), (80, 14), (125, -50)],
-        [(44, 52), (84, 4), (122, -66)],
-        [(60, 40), (90, -2), (116, -60)],
-        [(84, 6), (97, -20), (102, -44)],
-        [(90, -10), (97, -28), (100, -40)],
-    ],
-    dtype=float,
-)
-_WING_HALF_THICKNESS = (4.0, 5.0, 5.5, 6.0, 6.5, 8.0, 14.0, 20.0)
-_GLUTEAL_THICKNESS = (3.0, 8.0, 16.0, 24.0, 30.0, 34.0, 36.0, 38.0)
-_ILIACUS_THICKNESS = (0.0, 3.0, 7.0, 10.0, 12.0, 13.0, 10.0, 8.0)
-
-
-def wing_points(scene: Scene) -> NDArray[np.float64] | None:
-    """Course of the iliac wing, points (3, 2) with x away from the midline; ``None`` above the crest."""
-    if scene.station < _WING_STATION[0]:
-        return None
-    flat = _WING_POINTS.reshape(len(_WING_STATION), -1)
-    points = np.array([np.interp(scene.station, _WING_STATION, column) for column in flat.T]).reshape(3, 2)
-    return np.asarray(points * scene.person.scale)
-
-
-def wing_half_thickness(station: float) -> float:
-    """Half thickness of the iliac bone in mm."""
-    return float(np.interp(station, _WING_STATION, _WING_HALF_THICKNESS))
-
-
-def pelvic_distance(scene: Scene) -> Array | None:
-    """Distance to the muscles outside (gluteals) and inside (iliacus) of the iliac wings, both sides together."""
-    points = wing_points(scene)
-    if points is None:
-        return None
-    swell = scene.person.scale * scene.person.spec.muscle_scale
-    outer = swell * float(np.interp(scene.station, _WING_STATION, _GLUTEAL_THICKNESS)) / 2
-    inner = swell * float(np.interp(scene.station, _WING_STATION, _ILIACUS_THICKNESS)) / 2
-    x = np.abs(scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.3)
-    y = scene.canvas.whole.y_mm_yx - scene.back_y_mm
-    outwards = np.array([0.6, 0.8])
-    gluteal = polyline(x, y, points + outwards * outer) - outer - 3
-    iliacus = polyline(x, y, points - outwards * inner) - inner - 3
-    return np.minimum(gluteal, iliacus) + scene.texture.outline
+    x = patch.x_mm_yx - scene.axis_x_mm
+    y = patch.y_mm_yx - scene.axis_y_mm - 34 * scale
+    reach = float(np.interp(scene.station, (8, 12, 15, 17, 18, 20), (38, 42, 56, 50, 30, 12))) * scale
+    height = float(np.interp(scene.station, (8, 12, 15, 17, 18, 20), (18, 22, 26, 26, 16, 8))) * scale
+    return superellipse(x, y, reach, height, 3.0)

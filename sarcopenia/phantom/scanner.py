@@ -53,11 +53,17 @@ def noise_profile(body_yx: NDArray[np.bool_]) -> Array:
 
 
 def paint_couch(hu_yx: Array, x_mm: Array, y_mm: Array, surface_y_mm: float) -> None:
-    """A curved couch under the body: two thin shells. ``surface_y_mm`` is its lowest point's height."""
+    """Paint a curved couch under the body: two thin shells. ``surface_y_mm`` is its lowest point's height."""
     half_width = 265.0
     sag = surface_y_mm - 28.0 * (x_mm / half_width) ** 2
     for depth, hu in ((0.0, 40.0), (24.0, -120.0)):
-        shell = np.clip(1.6 - np.abs(y_mm - sag - depth * (1 - 0.5 * (x_mm / half_width) ** 2)) / 1.2, 0, 1)
+        shell = np.clip(
+            1.5 * np.abs(y_mm[1, 0] - y_mm[0, 0])
+            + 0.6
+            - np.abs(y_mm - sag - depth * (1 - 0.5 * (x_mm / half_width) ** 2)) / 1.2,
+            0,
+            1,
+        )
         shell = shell * (np.abs(x_mm) < half_width) * (hu_yx < -800)
         hu_yx += shell * (hu - hu_yx)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sarcopenia.domain.results import Compartment
+from sarcopenia.phantom.bowel import Loop
 from sarcopenia.phantom.canvas import Canvas, Patch
 from sarcopenia.phantom.fields import Array, GriddedField, SmoothField
 from sarcopenia.phantom.spec import PhantomSpec
@@ -16,10 +17,13 @@ from sarcopenia.phantom.tissues import TissueHu
 
 T = TypeVar("T")
 
+# Mean slope of the fibre field per mm: turns its values into distances to its zero line.
+_FIBRE_SLOPE = 0.18
+
 
 @dataclass(frozen=True)
 class Textures(Generic[T]):
-    """Independent random fields of the person, named by what they shape (size of the cells in mm in `person_fields`)."""
+    """Independent random fields of the person, named by what they shape."""
 
     warp_x: T
     warp_y: T
@@ -27,6 +31,7 @@ class Textures(Generic[T]):
     loops: T
     loops_b: T
     strand: T
+    fibre: T
     vessel_a: T
     vessel_b: T
     grain: T
@@ -34,33 +39,46 @@ class Textures(Generic[T]):
 
 def person_fields(seed: int) -> Textures[SmoothField]:
     """Draw the fields of a person."""
-    cells = (
-        (80.0, 110.0),
-        (80.0, 110.0),
-        (32.0, 40.0),
-        (17.0, 20.0),
-        (21.0, 24.0),
-        (7.0, 22.0),
-        (10.0, 12.0),
-        (10.0, 12.0),
-        (3.2, 4.0),
+    cells_zyx_mm = {
+        "warp_x": (110, 80, 80),
+        "warp_y": (110, 80, 80),
+        "outline": (40, 32, 32),
+        "loops": (20, 17, 17),
+        "loops_b": (24, 21, 21),
+        "strand": (22, 7, 7),
+        "fibre": (34, 9, 5),
+        "vessel_a": (12, 10, 10),
+        "vessel_b": (12, 10, 10),
+        "grain": (4, 3.2, 3.2),
+    }
+    return Textures(
+        **{
+            name: SmoothField.random(np.random.default_rng([seed, 100 + i]), cells)
+            for i, (name, cells) in enumerate(cells_zyx_mm.items())
+        }
     )
-    return Textures(*(SmoothField.random(np.random.default_rng([seed, 100 + i]), *c) for i, c in enumerate(cells)))
 
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same on all slices. ``traits`` are random numbers around 0 that vary organs."""
+    """What stays the same on all slices; ``traits`` are random numbers around 0 that vary the organs."""
 
     spec: PhantomSpec
     spine: Spine
     hu: TissueHu
     traits: NDArray[np.float64]
+    loops: tuple[Loop, ...]
 
     @property
     def scale(self) -> float:
         """Size of the trunk relative to a man of 1.75 m."""
         return self.spec.body_scale * self.spec.skeleton_scale
+
+    def back_y_mm(self, z_mm: float) -> float:
+        """Position of the spine for soft tissue: below L5 it follows the sacrum's backward sweep only a little."""
+        axis_y, fifth_lumbar_y = self.spine.at(z_mm)[3], self.spine.vertebra_at(17.0).centre_mm[1]
+        above = z_mm > self.spine.vertebra_at(17.0).centre_mm[2]
+        return float(axis_y if above else fifth_lumbar_y + 0.15 * (axis_y - fifth_lumbar_y))
 
 
 @dataclass(frozen=True)
@@ -91,13 +109,14 @@ class Scene:
         return self.person.hu
 
     def muscle(self, patch: Patch, distance_mm: Array, infiltration_gain: float = 1.0) -> None:
-        """Paint skeletal muscle with its fatty streaks and make it part of the muscle wall."""
-        share = min(0.85, self.person.spec.fat_infiltration * infiltration_gain)
-        patch.paint(distance_mm, self.hu.muscle + 2 * patch.cut(self.texture.grain), Compartment.MUSCLE_WALL)
-        streak = patch.cut(self.texture.strand) + 0.35 * patch.cut(self.texture.grain)
-        threshold = float(ndtri(1 - share)) * 1.06
+        """Paint skeletal muscle with its streaks of fat and make it part of the muscle wall."""
+        grain, fibre, patchy = (patch.cut(t) for t in (self.texture.grain, self.texture.fibre, self.texture.loops))
+        patch.paint(distance_mm, self.hu.muscle + 2.5 * grain + 2 * patchy, Compartment.MUSCLE_WALL)
+        share = min(0.8, self.person.spec.fat_infiltration * infiltration_gain)
+        half_mm = float(ndtri(0.5 + share / 2)) / _FIBRE_SLOPE
+        streak = patch.sheet_cover((fibre + 0.2 * grain) / _FIBRE_SLOPE, half_mm)
         inside = np.clip(-distance_mm / patch.pixel_mm, 0, 1)
-        patch.blend(inside * np.clip(1.8 * (streak - threshold) + 0.5, 0, 0.9), self.hu.fat)
+        patch.blend(0.9 * inside * streak * np.clip(0.8 + 0.5 * patchy, 0, 1), self.hu.fat)
 
 
 def gridded(

@@ -4,10 +4,15 @@ All functions take coordinate arrays of any common shape and return float32 of t
 (value divided by gradient) are enough: they are used within about one pixel of the border.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcopenia.phantom.fields import Array
+
+Points = NDArray[np.float64]
+"""Points of shape (n, dimensions) in mm."""
 
 _TINY = np.float32(1e-6)
 
@@ -17,7 +22,7 @@ def ellipse(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float) -> Arr
     u, v = x_mm / half_x_mm, y_mm / half_y_mm
     radius = np.sqrt(u * u + v * v)
     gradient = np.hypot(u / half_x_mm, v / half_y_mm) / (radius + _TINY)
-    return (radius - 1) / (gradient + np.float32(1e-4))
+    return np.asarray((radius - 1) / (gradient + np.float32(1e-4)))
 
 
 def superellipse(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float, power: float) -> Array:
@@ -31,10 +36,10 @@ def superellipse(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float, p
 
 def ellipsoid(offset_mm: tuple[Array, Array, float], half_mm: tuple[float, float, float]) -> Array:
     """Distance to an ellipsoid centred at the origin; offsets and half axes in (x, y, z) order."""
-    scaled = [o / h for o, h in zip(offset_mm, half_mm, strict=True)]
-    radius = np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2)
-    slope = np.sqrt(sum((s / h) ** 2 for s, h in zip(scaled, half_mm, strict=True)))
-    return (radius - 1) * radius / (slope + np.float32(1e-4))
+    u, v, w = offset_mm[0] / half_mm[0], offset_mm[1] / half_mm[1], offset_mm[2] / half_mm[2]
+    radius = np.sqrt(u * u + v * v + w * w)
+    slope = np.sqrt((u / half_mm[0]) ** 2 + (v / half_mm[1]) ** 2 + (w / half_mm[2]) ** 2)
+    return np.asarray((radius - 1) * radius / (slope + np.float32(1e-4)))
 
 
 def box(x_mm: Array, y_mm: Array, half_x_mm: float, half_y_mm: float) -> Array:
@@ -52,9 +57,8 @@ def capsule(x_mm: Array, y_mm: Array, start_mm: tuple[float, float], end_mm: tup
 
 def polyline(x_mm: Array, y_mm: Array, points_mm: NDArray[np.float64]) -> Array:
     """Distance to a chain of segments through ``points_mm`` of shape (n, 2)."""
-    pairs = zip(points_mm[:-1], points_mm[1:], strict=True)
-    distances = [capsule(x_mm, y_mm, (float(a[0]), float(a[1])), (float(b[0]), float(b[1]))) for a, b in pairs]
-    return np.minimum.reduce(distances)
+    pairs = pairwise((float(x), float(y)) for x, y in points_mm)
+    return np.asarray(np.minimum.reduce([capsule(x_mm, y_mm, start, end) for start, end in pairs]))
 
 
 def rotate(x_mm: Array, y_mm: Array, degrees: float) -> tuple[Array, Array]:
@@ -67,3 +71,8 @@ def smooth_min(a: Array, b: Array, width_mm: float) -> Array:
     """Union of two shapes with a rounded joint of about ``width_mm`` (polynomial smooth minimum)."""
     h = np.clip(0.5 + 0.5 * (b - a) / width_mm, 0, 1)
     return b + h * (a - b) - width_mm * h * (1 - h)
+
+
+def smooth_max(a: Array, b: Array, width_mm: float) -> Array:
+    """Intersection of two shapes with a rounded edge of about ``width_mm``."""
+    return -smooth_min(-a, -b, width_mm)

@@ -1,6 +1,6 @@
 """Bones: vertebrae with discs and canal, sacrum, ribs with cartilage, iliac wings. All belong to *spine/bone*."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,20 +8,21 @@ from numpy.typing import NDArray
 from sarcopenia.domain.results import Compartment
 from sarcopenia.phantom.canvas import Patch
 from sarcopenia.phantom.fields import Array
-from sarcopenia.phantom.muscles import wing_half_thickness, wing_points
+from sarcopenia.phantom.pelvis import Pelvis
 from sarcopenia.phantom.scene import Scene
-from sarcopenia.phantom.shapes import box, capsule, ellipse, polyline, superellipse
+from sarcopenia.phantom.shapes import box, capsule, ellipse, smooth_min, superellipse
 from sarcopenia.phantom.spine import Vertebra
 from sarcopenia.phantom.trunk import Outlines
 
+Frame = tuple[Array, Array, Array]
 _BONE = Compartment.SPINE_BONE
 
 
-def paint_bone(scene: Scene, patch: Patch, distance_mm: Array, rim_mm: float = 1.6) -> None:
+def paint_bone(scene: Scene, patch: Patch, distance_mm: Array, rim_mm: Array | float = 1.6) -> None:
     """Compact bone around spongy bone."""
     hu = scene.hu
     patch.paint(distance_mm, hu.cortical, _BONE)
-    patch.paint(distance_mm + rim_mm, hu.trabecular + 22 * patch.cut(scene.texture.grain))
+    patch.paint(distance_mm + rim_mm, hu.trabecular + 14 * patch.cut(scene.texture.grain))
 
 
 def paint_spine(scene: Scene) -> None:
@@ -49,7 +50,7 @@ def _paint_spine_layer(scene: Scene, patch: Patch, z_mm: float) -> None:
         (_paint_sacral if vertebra.is_sacral else _paint_vertebra)(scene, patch, vertebra, frame)
 
 
-def _local(patch: Patch, vertebra: Vertebra, z_mm: float) -> tuple[Array, Array, Array]:
+def _local(patch: Patch, vertebra: Vertebra, z_mm: float) -> Frame:
     """Coordinates of the pixels in the vertebra's own frame: left, back, up."""
     offset = (patch.x_mm_yx - vertebra.centre_mm[0], patch.y_mm_yx - vertebra.centre_mm[1])
     dz = z_mm - vertebra.centre_mm[2]
@@ -59,83 +60,140 @@ def _local(patch: Patch, vertebra: Vertebra, z_mm: float) -> tuple[Array, Array,
     return left, back, up
 
 
-def _body_radial(vertebra: Vertebra, frame: tuple[Array, Array, Array]) -> Array:
+def _body_radial(vertebra: Vertebra, frame: Frame) -> Array:
     """Distance to the side wall of the body, waisted and hollow at the back."""
     left, back, up = frame
-    waist = 0.09 * np.clip(1 - (2 * up / vertebra.height_mm) ** 2, 0, 1)
+    waist = 0.1 * np.clip(1 - (2 * up / vertebra.height_mm) ** 2, 0, 1)
     half_x, half_y = vertebra.half_width_mm, vertebra.half_depth_mm
-    radial = superellipse(left / (1 - waist), back / (1 - 0.7 * waist), half_x, half_y, 2.3)
+    radial = superellipse(left / (1 - waist), back / (1 - 0.7 * waist), half_x, half_y, 2.25)
     hollow = ellipse(left, back - half_y - 8.5, 13.0, 10.5)
     return np.maximum(radial, -hollow)
 
 
-def _paint_disc_and_canal(scene: Scene, patch: Patch, vertebra: Vertebra, frame: tuple[Array, Array, Array]) -> None:
+def _paint_disc_and_canal(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) -> None:
     """Disc above the body, dural sac with epidural fat, and the strip of ligaments between the spinous processes."""
     left, back, up = frame
     reach = vertebra.height_mm / 2 + vertebra.disc_above_mm
-    own = np.maximum(np.abs(up + vertebra.disc_above_mm / 2) - reach, 0) * 4
-    size = 0.55 if vertebra.station > 19.5 else 1.0
-    strip = box(left, back - vertebra.half_depth_mm - 28, 3.0, 22.0 * size)
+    own = np.abs(up + vertebra.disc_above_mm / 2) - reach
+    size = max(0.4, 1 - 0.2 * max(0.0, vertebra.station - 17.5))
+    base = back - vertebra.half_depth_mm
     if not vertebra.is_sacral:
-        patch.paint(np.maximum(strip, own), 5.0, _BONE)
-    centre = back - vertebra.half_depth_mm - 8.0 * size
-    canal = np.maximum(ellipse(left, centre, 12.5 * size, 10.0 * size), own)
-    patch.paint(canal, scene.hu.fat + 20, _BONE)
-    patch.paint(np.maximum(ellipse(left, centre + 1, 9.5 * size, 7.5 * size), own), scene.hu.canal, _BONE)
+        patch.paint(np.maximum(box(left, base - 34, 2.2, 17.0), own), 0.0, _BONE)
+        flava = np.maximum(capsule(np.abs(left), base, (11.0, 13.0), (0.0, 20.0)) - 2.2, own)
+        patch.paint(flava, scene.hu.disc, _BONE)
+    canal = ellipse(left, base - 8.0 * size, 12.0 * size, 9.5 * size)
+    patch.paint(np.maximum(canal, own), scene.hu.fat + 25, _BONE)
+    sac = ellipse(left, base - 7.0 * size, 9.5 * size, 7.5 * size)
+    patch.paint(np.maximum(sac, own), scene.hu.canal, _BONE)
     if vertebra.disc_above_mm > 2:
-        above = up - vertebra.height_mm / 2 - vertebra.disc_above_mm / 2
-        disc = np.maximum(_body_radial(vertebra, frame) + 0.5, np.abs(above) - vertebra.disc_above_mm / 2 - 1)
-        patch.paint(disc, scene.hu.disc, _BONE)
+        above = np.abs(up - vertebra.height_mm / 2 - vertebra.disc_above_mm / 2) - vertebra.disc_above_mm / 2 - 2
+        disc = np.maximum(_body_radial(vertebra, frame) - 0.4, above)
+        patch.paint(disc, scene.hu.disc + 2 * patch.cut(scene.texture.outline), _BONE)
 
 
-def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: tuple[Array, Array, Array]) -> None:
-    """Arch with its processes, then the body with denser endplates."""
-    for part in _arch(vertebra, frame, scene.person.spec.skeleton_scale):
-        paint_bone(scene, patch, part, 2.0)
-    radial = _body_radial(vertebra, frame)
-    ends = np.abs(frame[2]) - vertebra.height_mm / 2
-    paint_bone(scene, patch, np.maximum(radial, ends), 1.3)
-    patch.blend(np.clip(0.5 - np.abs(ends + 1.2), 0, 0.45) * (radial < -1), scene.hu.cortical)
+def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) -> None:
+    """Body and arch as one bone with a hollow canal; the endplates are denser and slightly concave."""
+    left, back, up = frame
+    radial = _body_radial(vertebra, frame) + 0.4 * patch.cut(scene.texture.strand)
+    dish = 1.3 * np.clip(1 - (left / vertebra.half_width_mm) ** 2 - (back / vertebra.half_depth_mm) ** 2, 0, 1)
+    ends = np.abs(up) - vertebra.height_mm / 2 + dish
+    body = np.maximum(radial, ends)
+    arch = _arch(vertebra, frame, scene.person.spec.skeleton_scale) + 0.35 * patch.cut(scene.texture.strand)
+    canal = ellipse(left, back - vertebra.half_depth_mm - 8.0, 11.0, 8.5)
+    bone = np.maximum(smooth_min(body, arch, 3.0), -canal)
+    rim = np.where(arch < body, 1.9, 1.3)
+    paint_bone(scene, patch, bone, rim)
+    patch.blend(np.clip(1.3 - np.abs(ends + 0.9), 0, 0.5) * (radial < -0.5), scene.hu.cortical)
 
 
-def _arch(vertebra: Vertebra, frame: tuple[Array, Array, Array], scale: float) -> list[Array]:
-    """Signed distances of pedicles, transverse and articular processes, laminae and spinous process."""
+def _arch(vertebra: Vertebra, frame: Frame, scale: float) -> Array:
+    """Signed distance of pedicles, transverse and articular processes, laminae and spinous process together."""
     left, back, up = (f / scale for f in frame)
-    half_depth, lumbar = vertebra.half_depth_mm / scale, vertebra.is_lumbar
+    shape = _arch_shape(vertebra.station)
+    base = back - vertebra.half_depth_mm / scale
     side = np.abs(left)
-    base = back - half_depth
-    pedicle = np.maximum(box(side - 15.5, base - 7, 4.2, 10.0), np.abs(up - 5) - 7)
-    reach = {13: 36.0, 14: 42.0, 15: 47.0, 16: 44.0, 17: 42.0}.get(vertebra.coordinate, 40.0) if lumbar else 31.0
-    tilt, tip = (1.0, 14.0) if lumbar else (8.0, 24.0)
-    process = capsule(side, base, (17.0, 11.0), (reach, tip))
-    transverse = np.hypot(process, 0.7 * (up - tilt)) - (3.6 if lumbar else 5.0)
-    articular = np.maximum(ellipse(side - 17.5, base - 17, 7.0, 6.5), np.abs(up + 2) - 17)
-    slope = up + 3 + 0.35 * (base - 18)
-    lamina = np.maximum(capsule(side, base, (14.0, 15.0), (0.5, 25.0)) - 3.4, np.abs(slope + 4) - 10)
-    spinous_end, droop, half = (52.0, 0.35, 10.0) if lumbar else (46.0, 0.95, 6.0)
-    blade = np.maximum(
-        np.abs(left) - 2.6 - 0.03 * np.clip(base - 30, 0, 30),
-        np.abs(base - 22 - (spinous_end - 22) / 2) - (spinous_end - 22) / 2,
+    pedicle = np.maximum(box(side - shape.pedicle_x, base - 4, shape.pedicle_half, 9.0), np.abs(up - 5) - 6.5)
+    lamina = capsule(side, base, (shape.pedicle_x, 12.0), (0.0, 24.0)) - 3.2
+    lamina = np.maximum(lamina, np.abs(up + 3 + 0.3 * (base - 16)) - 9.5)
+    arch = smooth_min(smooth_min(pedicle, lamina, 3.0), _facets(side, base, up, shape), 3.0)
+    arch = smooth_min(arch, _transverse(side, base, up, shape), 4.0)
+    return np.asarray(smooth_min(arch, _spinous(left, base, up, shape), 3.0) * scale)
+
+
+@dataclass(frozen=True)
+class _ArchShape:
+    """Lengths of the arch in mm: pedicle, tip of the transverse process, and the spinous process."""
+
+    pedicle_x: float
+    pedicle_half: float
+    tip_x: float
+    tip_back: float
+    tip_up: float
+    spinous_end: float
+    droop: float
+    spinous_half_height: float
+
+
+def _arch_shape(station: float) -> _ArchShape:
+    """Arch of a vertebra between T5 and L5, from steep thoracic to square lumbar processes."""
+    rows = np.array(
+        [
+            # station, pedicle x, half, tip x, back, up, end, droop, half height
+            [5, 12, 3.2, 33, 26, 6, 42, 1.1, 5],
+            [10, 12.5, 3.5, 30, 25, 6, 44, 0.95, 5.5],
+            [11, 13, 3.8, 26, 23, 5, 44, 0.75, 6.5],
+            [12, 14, 4.0, 24, 21, 4, 46, 0.5, 8],
+            [13, 15, 3.8, 38, 16, 3, 50, 0.3, 9.5],
+            [14, 15.3, 4.0, 43, 14, 3, 52, 0.28, 10.5],
+            [15, 16, 4.4, 48, 13, 3, 53, 0.27, 10.5],
+            [16, 17, 5.2, 45, 11, 4, 50, 0.3, 9.5],
+            [17, 19, 6.6, 44, 8, 5, 42, 0.4, 7.5],
+        ]
     )
-    spinous = np.maximum(blade, np.abs(up + 4 + droop * (base - 22)) - half)
-    return [d * scale for d in (transverse, articular, lamina, spinous, pedicle)]
+    return _ArchShape(*(float(np.interp(station, rows[:, 0], column)) for column in rows.T[1:]))
 
 
-def _paint_sacral(scene: Scene, patch: Patch, vertebra: Vertebra, frame: tuple[Array, Array, Array]) -> None:
-    """A sacral segment: body, wings, roof of the canal and median crest."""
+def _transverse(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
+    """Transverse process: a rod that thins towards its tip."""
+    along = np.clip((side - 16) / (shape.tip_x - 16), 0, 1)
+    rod = capsule(side, base, (16.0, 10.0), (shape.tip_x, shape.tip_back))
+    return np.asarray(np.hypot(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 4.4 + 1.8 * along)
+
+
+def _facets(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
+    """Upper articular process in front and outside, lower one behind and inside, with the joint gap between."""
+    upper = np.maximum(ellipse(side - shape.pedicle_x - 3.5, base - 14, 5.0, 5.0), np.abs(up - 9) - 9)
+    lower = np.maximum(ellipse(side - shape.pedicle_x + 2.0, base - 20, 4.6, 4.4), np.abs(up + 13) - 11)
+    return np.asarray(np.minimum(upper, lower))
+
+
+def _spinous(left: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
+    """Spinous process: a plate that drops backwards and thickens at its tip."""
+    middle, half = (shape.spinous_end + 20) / 2, (shape.spinous_end - 20) / 2
+    thick = 2.6 + 1.6 * np.clip((base - 34) / 16, 0, 1)
+    height = shape.spinous_half_height * (0.75 + 0.25 * np.clip((base - 22) / 20, 0, 1))
+    drop = np.abs(up + 5 + shape.droop * (base - 20)) - height
+    return np.asarray(np.maximum(np.maximum(np.abs(left) - thick, np.abs(base - middle) - half), drop))
+
+
+def _paint_sacral(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) -> None:
+    """Paint a sacral segment: body, wings, roof of the canal with crest, and the foramina between segments."""
     scale, (left, back, up) = scene.person.spec.skeleton_scale, frame
-    number = vertebra.station - 18
-    side = np.abs(left)
-    ends = np.abs(up) - vertebra.height_mm / 2 - (0.6 if number > 0.5 else 0)
-    wing_reach = max(14.0, 52.0 - 9.0 * number) * scale
-    wing = np.maximum(np.maximum(side - wing_reach, np.abs(back - 4 - 0.12 * side) - (15 - 2.4 * number) * scale), ends)
-    wing += 0.35 * np.maximum(up, 0) * (number < 0.5) * (side > 26)
-    paint_bone(scene, patch, wing, 1.8)
-    roof = np.maximum(np.abs(capsule(side, back - vertebra.half_depth_mm, (13, 10), (0, 19 - 3 * number))) - 2.8, ends)
-    paint_bone(scene, patch, roof, 2.0)
-    paint_bone(scene, patch, np.maximum(_body_radial(vertebra, frame), ends), 1.3)
-    hollow = ellipse(left, back - vertebra.half_depth_mm - 7, max(3.0, 11 - 2.2 * number), max(2.0, 7 - 1.4 * number))
-    patch.paint(np.maximum(hollow, ends), scene.hu.fat + 40, _BONE)
+    number, side = vertebra.station - 18, np.abs(left)
+    ends = np.abs(up) - vertebra.height_mm / 2 - (0.8 if number > 0.5 else 0)
+    wing = capsule(side, back, (8.0, 2.0), (scale * max(6.0, 41 - 10 * number), 9.0)) - scale * max(
+        5.0, 14 - 2.5 * number
+    )
+    if number < 0.5:
+        wing = wing + 0.4 * np.maximum(up + 4, 0) * np.clip((side - 24) / 8, 0, 1)
+    roof = capsule(side, back - vertebra.half_depth_mm, (14.0, 8.0), (0.0, max(8.0, 18 - 3.5 * number))) - 3.0
+    crest = box(left, back - vertebra.half_depth_mm - 19 + 4 * number, 2.2, 6.0)
+    solid = smooth_min(smooth_min(_body_radial(vertebra, frame), wing, 5.0), np.minimum(roof, crest), 3.0)
+    paint_bone(scene, patch, np.maximum(solid, ends), 1.5)
+    size = max(0.35, 1 - 0.22 * number)
+    hollow = ellipse(left, back - vertebra.half_depth_mm - 6 * size, 11 * size, 6.5 * size)
+    foramen = np.hypot(np.hypot(side - 21 + 3 * number, back - 2), 0.7 * (up + vertebra.height_mm / 2)) - 4.5
+    patch.paint(np.maximum(np.minimum(hollow, foramen), ends), scene.hu.fat + 50, _BONE)
 
 
 # Per rib: angle from the back (rad), drop below its own vertebra (mm), angle at which bone turns into cartilage.
@@ -193,12 +251,6 @@ def _paint_rib_neck(scene: Scene, head_z_mm: float) -> None:
     paint_bone(scene, patch, np.hypot(capsule(side, back, (19, 13), (42, 34)), 0.7 * height) - 4.2)
 
 
-def paint_pelvis(scene: Scene) -> None:
-    """Iliac wings from the crest (L4/5) downwards."""
-    points = wing_points(scene)
-    if points is None:
-        return
-    whole = scene.canvas.whole
-    x = np.abs(whole.x_mm_yx - scene.axis_x_mm * 0.3)
-    distance = polyline(x, whole.y_mm_yx - scene.back_y_mm, points) - wing_half_thickness(scene.station)
-    paint_bone(scene, whole, distance + 0.5 * scene.texture.strand, 2.0)
+def paint_wings(scene: Scene, pelvis: Pelvis) -> None:
+    """Iliac wings."""
+    paint_bone(scene, scene.canvas.whole, pelvis.bone_yx + 0.5 * scene.texture.strand, 1.7)

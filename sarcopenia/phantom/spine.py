@@ -23,7 +23,7 @@ _DISC_ABOVE_MM = np.array([3, 3.5, 4, 4.5, 5.5, 7, 8.5, 9.5, 10.5, 11, 10.5, 2, 
 _HALF_WIDTH_MM = np.array([14, 15, 16, 17.5, 19.5, 21, 21.8, 22.8, 24, 25.5, 26, 22, 18, 15, 12], dtype=float)
 _HALF_DEPTH_MM = np.array([12, 13.5, 14.5, 15, 15.5, 16, 16.3, 16.8, 17, 17, 15.5, 12, 9, 7, 6], dtype=float)
 # Forward lean of the upward axis of each body as a share of the lordosis angle (L1 to S1 = 1).
-_LEAN_SHARE = np.array([0.22, 0.02, -0.13, -0.18, -0.22, -0.22, -0.16, -0.03, 0.18, 0.5, 0.86, 1.02, 1.18, 1.35, 1.5])
+_LEAN_SHARE = np.array([0.22, 0.02, -0.13, -0.18, -0.22, -0.22, -0.16, -0.03, 0.18, 0.5, 0.86, 1.0, 0.98, 0.7, 0.25])
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ class Spine:
     def z_of(self, coordinate: float) -> float:
         """Height of a vertebral coordinate in mm."""
         return float(self._heights(coordinate))
+
+    def vertebra_at(self, station: float) -> Vertebra:
+        """Find the vertebra nearest to a station."""
+        return min(self.vertebrae, key=lambda v: abs(v.station - station))
 
     def z_of_station(self, station: float) -> float:
         """Height of a station in mm."""

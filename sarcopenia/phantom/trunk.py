@@ -1,6 +1,6 @@
 """Outlines of the trunk (cavity, muscle wall, skin), its fat, and the muscles of the abdominal wall.
 
-Everything is tabulated along the station axis (12 = T12 … 18 = S1) for a man of 1.75 m, in mm, and scaled to the person.
+Everything is tabulated along the station axis (12 = T12 … 18 = S1) for a man of 1.75 m, in mm, then scaled.
 Angles run from 0 at the linea alba over π/2 at the flank to π at the back.
 """
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sarcopenia.domain.results import Compartment
 from sarcopenia.domain.volume import Sex
 from sarcopenia.phantom.fields import Array
-from sarcopenia.phantom.scene import Scene
+from sarcopenia.phantom.muscles import around_spine, back_outline
+from sarcopenia.phantom.pelvis import Pelvis
+from sarcopenia.phantom.scene import Person, Scene
 from sarcopenia.phantom.shapes import ellipse, smooth_min, superellipse
 
 _STATION = np.array([6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], dtype=float)
@@ -37,13 +39,22 @@ _WALL = np.array(
         [3, 5, 10, 11, 8, 9, 18, 19, 15, 10, 5, 5],
         [3, 5, 10, 11, 7, 8, 20, 22, 17, 9, 4, 4],
         [3, 5, 10.5, 11.5, 7, 8, 20, 23, 18, 9, 3, 3],
-        [3, 6, 11, 12, 7, 8, 14, 16, 14, 7, 3, 3],
-        [3, 7, 12, 12, 7, 7, 8, 8, 6, 4, 3, 3],
-        [4, 9, 14, 12, 8, 7, 6, 4, 3, 3, 3, 3],
-        [5, 11, 15, 12, 8, 7, 6, 4, 3, 3, 3, 3],
+        [3, 6, 11, 12, 7, 8, 13, 13, 7, 2, 1, 1],
+        [3, 7, 12, 12, 7, 7, 5, 1, 0, 0, 0, 0],
+        [4, 9, 14, 12, 8, 6, 2, 0, 0, 0, 0, 0],
+        [5, 11, 15, 12, 8, 6, 2, 0, 0, 0, 0, 0],
     ],
     dtype=float,
 )
+
+
+@dataclass(frozen=True)
+class CavityBox:
+    """Half width, front and back border (y) of the visceral cavity at one height, mm."""
+
+    half_width_mm: float
+    front_y_mm: float
+    back_y_mm: float
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,7 @@ class Outlines:
     cavity_yx: Array
     angle_yx: Array
     wall_thickness_yx: Array
-    half_width_mm: float
-    front_y_mm: float
-    back_y_mm: float
+    box: CavityBox
 
 
 def along(station: float, table: NDArray[np.float64]) -> float:
@@ -63,18 +72,32 @@ def along(station: float, table: NDArray[np.float64]) -> float:
     return float(np.interp(station, _STATION, table))
 
 
-def cavity_outlines(scene: Scene) -> Outlines:
+def cavity_box(person: Person, station: float, back_y_mm: float) -> CavityBox:
+    """Size of the cavity at a station; ``back_y_mm`` is the spine's position there."""
+    scale = person.scale
+    bulge = along(station, _VISCERAL_BULGE) * (person.spec.visceral_fat - 0.4)
+    return CavityBox(
+        scale * (along(station, _CAVITY_HALF_WIDTH) + 15 * bulge),
+        scale * (along(station, _CAVITY_FRONT) - 34 * bulge),
+        back_y_mm + person.spec.skeleton_scale * along(station, _CAVITY_BACK),
+    )
+
+
+def cavity_outlines(scene: Scene, pelvis: Pelvis | None) -> Outlines:
     """Outline of the visceral cavity (before the muscles at the back bulge into it) and the wall around it."""
-    spec, scale = scene.person.spec, scene.person.scale
-    bulge = along(scene.station, _VISCERAL_BULGE) * (spec.visceral_fat - 0.4)
-    half_width = scale * (along(scene.station, _CAVITY_HALF_WIDTH) + 15 * bulge)
-    front = scale * (along(scene.station, _CAVITY_FRONT) - 34 * bulge)
-    back = scene.back_y_mm + spec.skeleton_scale * along(scene.station, _CAVITY_BACK)
-    x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx - (front + back) / 2
-    distance = superellipse(x, y, half_width, (back - front) / 2, 2.35) + 1.5 * scene.texture.outline
-    angle = np.arctan2(np.abs(x), -y).astype(np.float32)
-    thickness = np.interp(angle, _ANGLE, _wall_row(scene.station) * scale * spec.muscle_scale).astype(np.float32)
-    return Outlines(distance, angle, np.maximum(thickness, 2), half_width, front, back)
+    box = cavity_box(scene.person, scene.station, scene.back_y_mm)
+    middle = (box.front_y_mm + box.back_y_mm) / 2
+    x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx - middle
+    distance = superellipse(x, y, box.half_width_mm, (box.back_y_mm - box.front_y_mm) / 2, 2.35)
+    distance = distance + 1.5 * scene.texture.outline
+    if pelvis is not None:
+        distance = smooth_min(distance, pelvis.between_yx, 10.0)
+    if scene.station < 17:
+        distance = np.maximum(distance, -around_spine(scene, scene.canvas.whole))
+    angle = np.arctan2(np.abs(x), -y)
+    row = _wall_row(scene.station) * scene.person.scale * scene.person.spec.muscle_scale
+    thickness = np.interp(angle, _ANGLE, row).astype(np.float32)
+    return Outlines(distance, angle, np.maximum(thickness, 0.8), box)
 
 
 def _wall_row(station: float) -> NDArray[np.float64]:
@@ -87,12 +110,12 @@ def skin_distance(scene: Scene, outlines: Outlines, wall_yx: Array) -> Array:
     fat, female = spec.subcutaneous_mm, spec.sex is Sex.FEMALE
     flank_wall = float(np.interp(1.6, _ANGLE, _wall_row(station))) * scale * spec.muscle_scale
     hips = scale * along(station, _HIP_HALF_WIDTH) * (1.04 if female else 1.0)
-    half_width = max(outlines.half_width_mm + flank_wall, hips) + fat * along(station, _FLANK_FAT)
-    front = outlines.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9)
+    half_width = max(outlines.box.half_width_mm + flank_wall, hips) + fat * along(station, _FLANK_FAT)
+    front = outlines.box.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9)
     depth = spec.skeleton_scale * along(station, _BACK_DEPTH) + fat * along(station, _BACK_FAT)
-    back = scene.back_y_mm + depth
+    back = max(scene.back_y_mm + depth, scene.axis_y_mm + 32 * spec.skeleton_scale + 0.7 * fat)
     x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx
-    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, 2.5) + scene.texture.outline
+    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, 2.7) + scene.texture.outline
     furrow = 5 * np.exp(-((x / 13) ** 2)) * (y > scene.back_y_mm + 30)
     return smooth_min(hull + furrow, wall_yx - (3 + 0.35 * fat), 12.0)
 
@@ -107,31 +130,47 @@ def paint_skin_and_fat(scene: Scene, skin_yx: Array) -> None:
     whole.blend(0.3 * septa, 20.0)
 
 
+def wall_distance(scene: Scene, outlines: Outlines, pelvis: Pelvis | None) -> Array:
+    """Distance to the outer fascia of all muscles of the trunk; gaps between them are bridged, more so at the chest."""
+    bridge = float(np.interp(scene.station, (11, 13, 14.5, 16), (34, 24, 12, 8)))
+    wall = smooth_min(outlines.cavity_yx - outlines.wall_thickness_yx, back_outline(scene), bridge)
+    if pelvis is None:
+        return wall
+    parts = np.minimum.reduce([pelvis.gluteal_yx, pelvis.iliacus_yx, pelvis.bone_yx]) - 1.5
+    return smooth_min(wall, parts, 10.0)
+
+
 def paint_wall(scene: Scene, outlines: Outlines, wall_yx: Array) -> None:
-    """Fill the wall with fat, then lay the flat muscles of the flank and the rectus into it."""
+    """Fill the wall with fat, then lay the flat muscles of the flank, the rectus and the latissimus into it."""
     whole, hu = scene.canvas.whole, scene.hu
     whole.paint(wall_yx, hu.fat + 3 * scene.texture.grain, Compartment.MUSCLE_WALL)
     depth, thickness = outlines.cavity_yx, outlines.wall_thickness_yx
-    scene.muscle(whole, np.maximum(0.6 - depth, depth - thickness + 0.6))
-    planes = _fat_planes(scene.station, depth / thickness, outlines.angle_yx, thickness)
-    whole.blend(planes, hu.fat)
+    scene.muscle(whole, np.maximum(0.6 - depth, depth - thickness + 0.6), 0.5)
+    sheet = float(np.interp(scene.station, (8, 11, 13, 14.5, 15), (9, 8, 5.5, 3, 0))) * scene.person.spec.muscle_scale
+    if sheet > 0:
+        latissimus = np.maximum(wall_yx + 0.8, -wall_yx - 0.8 - sheet)
+        scene.muscle(whole, np.maximum(latissimus, (1.75 - outlines.angle_yx) * 40), 0.6)
+    whole.blend(_fat_planes(scene, depth / thickness, outlines), hu.fat)
 
 
-def _fat_planes(station: float, layer: Array, angle: Array, thickness: Array) -> Array:
+def _fat_planes(scene: Scene, layer: Array, outlines: Outlines) -> Array:
     """Share of fat between external oblique, internal oblique and transversus, and beside the rectus."""
-    flank = np.clip((angle - 0.85) * 6, 0, 1) * np.clip((2.25 - angle) * 5, 0, 1) * (11.5 < station < 18)
-    half = 0.55 / thickness
-    planes = sum(np.clip(1.6 - np.abs(layer - at) / half, 0, 1) for at in (0.27, 0.62))
+    station, angle = scene.station, outlines.angle_yx
+    flank = np.clip((angle - 0.85) * 6, 0, 1) * np.clip((2.25 - angle) * 5, 0, 1) * (11.5 < station < 17.6)
+    wavy = layer + 0.05 * scene.texture.outline
+    whole, thickness = scene.canvas.whole, outlines.wall_thickness_yx
+    planes = sum(whole.sheet_cover((wavy - at) * thickness, 0.65) for at in (0.27, 0.62))
     edge = np.clip(1 - np.abs(angle - 0.82) / 0.05, 0, 1) * (12 < station < 17.5)
     inside = (layer > 0.04) & (layer < 0.96)
-    return np.asarray(np.clip(0.75 * flank * planes + 0.8 * edge, 0, 0.85) * inside, dtype=np.float32)
+    share = flank * planes * np.clip(0.7 + 0.4 * scene.texture.loops, 0.1, 0.9)
+    return np.asarray(np.clip(share + 0.8 * edge, 0, 0.85) * inside)
 
 
 def paint_cavity(scene: Scene, outlines: Outlines) -> None:
     """Fill the cavity with visceral fat crossed by small vessels."""
     whole, texture = scene.canvas.whole, scene.texture
     whole.paint(outlines.cavity_yx, scene.hu.fat + 4 + 5 * texture.grain, Compartment.VISCERAL_CAVITY)
-    strands = np.clip(1.3 - np.hypot(texture.vessel_a, texture.vessel_b) * 4.5, 0, 1)
+    strands = np.clip(1.3 - np.hypot(texture.vessel_a, texture.vessel_b) * 3.6, 0, 1)
     whole.blend(0.75 * strands * np.clip(-outlines.cavity_yx / 6 - 0.5, 0, 1), scene.hu.vein)
 
 

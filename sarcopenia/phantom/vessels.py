@@ -1,0 +1,72 @@
+"""Vessels and the crura of the diaphragm in front of the spine, from the chest to the groins.
+
+Tables along the station axis (12 = T12 … 18 = S1), in mm, for a man of 1.75 m; positions relative to the spine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcopenia.domain.results import Compartment
+from sarcopenia.phantom.scene import Scene
+from sarcopenia.phantom.shapes import ellipse
+
+_CAVITY = Compartment.VISCERAL_CAVITY
+
+
+@dataclass(frozen=True)
+class _Vessel:
+    """A vessel along the spine: rows of station, x, y (relative to the spine) and radius in mm."""
+
+    rows: NDArray[np.float64]
+    artery: bool
+
+
+_VESSELS = (
+    _Vessel(
+        np.array([[4, 14, -18, 12], [11, 8, -26, 11], [13, 5, -29, 10], [15, 5, -29, 9], [16.15, 2, -28, 8.5]]), True
+    ),
+    _Vessel(np.array([[4, -22, -34, 12], [11, -22, -34, 12], [13, -20, -28, 11], [16.35, -13, -26, 11]]), False),
+    _Vessel(
+        np.array([[16.1, 6, -28, 6], [17, 24, -28, 5.5], [18, 38, -40, 5], [20, 56, -62, 4.5], [22, 70, -85, 4.5]]),
+        True,
+    ),
+    _Vessel(
+        np.array(
+            [[16.1, -3, -28, 6], [17, -22, -30, 5.5], [18, -38, -40, 5], [20, -56, -62, 4.5], [22, -70, -85, 4.5]]
+        ),
+        True,
+    ),
+    _Vessel(
+        np.array([[16.3, -8, -25, 7], [17, 20, -20, 6.5], [18, 36, -28, 6], [20, 52, -52, 6], [22, 64, -78, 6]]), False
+    ),
+    _Vessel(
+        np.array([[16.3, -14, -25, 8], [17, -28, -20, 7], [18, -38, -28, 6.5], [20, -52, -52, 6], [22, -64, -78, 6]]),
+        False,
+    ),
+    _Vessel(np.array([[13.0, 6, -42, 3.5], [13.8, 6, -47, 3.5], [15.5, 3, -56, 3], [16.5, -8, -60, 2.2]]), True),
+    _Vessel(np.array([[13.4, -8, -50, 6], [14.2, -7, -52, 5.5], [15.5, -10, -56, 4.5], [16.5, -18, -60, 3]]), False),
+)
+_CRUS = np.array([[8, 16, -14, 6], [12, 15, -19, 7], [13, 13, -21, 6.5], [14, 11, -22, 4.5], [15, 9, -22, 2.5]])
+
+
+def paint_vessels(scene: Scene) -> None:
+    """Crura, aorta and caval vein with their branches to the pelvis, upper mesenteric vessels."""
+    for side in (-1, 1):
+        row = np.array([np.interp(scene.station, _CRUS[:, 0], column) for column in _CRUS.T[1:]])
+        if scene.station < 14.8:
+            _paint_round(scene, np.array([side * row[0], row[1], row[2]]), scene.hu.muscle, 1.4)
+    for vessel in _VESSELS:
+        stations = vessel.rows[:, 0]
+        if stations[0] <= scene.station <= stations[-1]:
+            row = np.array([np.interp(scene.station, stations, column) for column in vessel.rows.T[1:]])
+            _paint_round(scene, row, scene.hu.artery if vessel.artery else scene.hu.vein, 1.0)
+
+
+def _paint_round(scene: Scene, row: NDArray[np.float64], hu: float, flat: float) -> None:
+    scale = scene.person.scale
+    centre = (scene.axis_x_mm + row[0] * scale, scene.back_y_mm + row[1] * scale)
+    if patch := scene.canvas.patch(centre, (row[2] * 2 + 6, row[2] * 2 + 6)):
+        distance = ellipse(patch.x_mm_yx - centre[0], patch.y_mm_yx - centre[1], row[2] * scale, row[2] * flat * scale)
+        patch.paint(distance + 0.4 * patch.cut(scene.texture.outline), hu, _CAVITY)
