@@ -19,16 +19,16 @@ from sarcopenia.phantom.fields import Array, GriddedField
 from sarcopenia.phantom.muscles import PSOAS, QUADRATUS, paint_back_muscles, paint_paired
 from sarcopenia.phantom.organs import bowel_of, paint_organs
 from sarcopenia.phantom.pelvis import Pelvis, pelvis_at
-from sarcopenia.phantom.scanner import NoiseFilter, blur, noise_profile, paint_arms, paint_couch
+from sarcopenia.phantom.scanner import NoiseFilter, blur, metal_streaks, noise_profile, paint_arms, paint_couch
 from sarcopenia.phantom.scene import Person, Scene, Textures, gridded, person_fields, textures_at
 from sarcopenia.phantom.skeleton import paint_ribs, paint_spine, paint_wings
 from sarcopenia.phantom.spec import PhantomSpec
 from sarcopenia.phantom.spine import Spine, build_spine
 from sarcopenia.phantom.tissues import AIR_HU, tissue_hu
 from sarcopenia.phantom.trunk import (
+    body_middle_y_mm,
     cavity_outlines,
     paint_cavity,
-    paint_navel,
     paint_skin_and_fat,
     paint_wall,
     skin_distance,
@@ -97,7 +97,7 @@ class _Grid:
 def make_phantom(spec: PhantomSpec) -> Phantom:
     """Build the CT of a phantom; deterministic for a spec."""
     person = _person(spec)
-    grid = _grid(spec, person.spine)
+    grid = _grid(person)
     fields = gridded(person_fields(spec.seed), grid.row_mm, grid.column_mm)
     slices = [_render(person, grid, fields, float(z)) for z in grid.slice_mm]
     noise_free = np.stack([hu for hu, _ in slices])
@@ -115,11 +115,11 @@ def _person(spec: PhantomSpec) -> Person:
     return replace(bare, loops=bowel_of(bare))
 
 
-def _grid(spec: PhantomSpec, spine: Spine) -> _Grid:
+def _grid(person: Person) -> _Grid:
+    spec, spine = person.spec, person.spine
     rng = np.random.default_rng([spec.seed, spec.scan_seed, 3])
     rows, columns = spec.shape_yx
-    body_middle_y = -0.25 * 90 * spec.body_scale * spec.skeleton_scale - 10 * spec.visceral_fat
-    row_mm = _centred(rows, spec.pixel_spacing_mm) + body_middle_y + spec.centre_offset_mm_yx[0]
+    row_mm = _centred(rows, spec.pixel_spacing_mm) + body_middle_y_mm(person) + spec.centre_offset_mm_yx[0]
     column_mm = _centred(columns, spec.pixel_spacing_mm) + spec.centre_offset_mm_yx[1]
     bottom, top = spine.z_of(spec.bottom_coordinate), spine.z_of(spec.top_coordinate)
     phase = float(rng.uniform(0, spec.slice_spacing_mm))
@@ -182,7 +182,6 @@ def _paint(scene: Scene) -> None:
         paint_wings(scene, pelvis)
     paint_vessels(scene)
     paint_spine(scene)
-    paint_navel(scene, outlines.box.front_y_mm - 11 - scene.person.spec.subcutaneous_mm)
     _paint_surroundings(scene, skin)
 
 
@@ -212,7 +211,7 @@ def _with_noise(noise_free_zyx: Array, compartments_zyx: NDArray[np.uint8], spec
     noisy = np.empty(noise_free_zyx.shape, dtype=np.int16)
     for i, hu in enumerate(noise_free_zyx):
         profile = noise_profile(compartments_zyx[i] > 0)
-        noisy[i] = _as_hu(hu + spec.noise_sd_hu * profile * kernel.draw(rng))
+        noisy[i] = _as_hu(hu + spec.noise_sd_hu * profile * kernel.draw(rng) + metal_streaks(hu, spec, rng))
     return noisy
 
 

@@ -62,14 +62,14 @@ def paint_organs(scene: Scene, outlines: Outlines) -> None:
     dome = diaphragm(scene, outlines, heart) if scene.station < 13.2 else None
     _paint_loops(scene, outlines, dome)
     _paint_colon(scene, outlines, dome)
+    _paint_pancreas(scene)
+    for side in (-1, 1):
+        _paint_kidney(scene, outlines, side)
     _paint_stomach(scene, outlines, dome)
     _paint_liver(scene, outlines, dome)
     _paint_spleen(scene, outlines, dome)
     _paint_gallbladder(scene, outlines)
-    _paint_pancreas(scene)
-    for side in (-1, 1):
-        _paint_kidney(scene, side)
-    _paint_bladder(scene)
+    _paint_bladder(scene, outlines)
     if dome is not None:
         scene.canvas.whole.paint(np.maximum(heart, outlines.cavity_yx + 4), scene.hu.heart + 4 * scene.texture.strand)
         _paint_lungs(scene, dome)
@@ -113,7 +113,8 @@ def bowel_of(person: Person) -> tuple[Loop, ...]:
         z,
         narrow * [box.half_width_mm for box in boxes],
         np.array([box.front_y_mm for box in boxes]) + 15 * scale,
-        np.array([person.back_y_mm(float(h)) for h in z]) - np.interp(stations, (13, 17, 19), (58, 46, 30)) * scale,
+        np.array([person.back_y_mm(float(h)) for h in z])
+        - np.interp(stations, (13, 14, 16, 17, 19), (50, 36, 28, 34, 26)) * scale,
     )
     return (*lay_loops(space, rng, scale), _sigmoid(person, rng), _duodenum(person))
 
@@ -221,18 +222,27 @@ def _paint_liver(scene: Scene, outlines: Outlines, dome: Dome | None) -> None:
         return
     scale, trait, whole = scene.person.scale, scene.person.traits[_LIVER], scene.canvas.whole
     x, y = whole.x_mm_yx / scale, whole.y_mm_yx / scale
-    lower_edge = _height(scene, 14.0 + 0.5 * trait) / scale
+    lower_edge = _height(scene, 14.3 + 0.4 * trait) / scale
     bottom = (0.62 * (x + 110) + 0.15 * y - lower_edge) * 0.8 * scale
     rise = float(np.clip(_height(scene, 12.9 + 0.2 * trait) / 70, -0.6, 1))
     edge = -12 + 62 * rise - (0.55 + 0.2 * rise) * (y - outlines.box.front_y_mm / scale - 30)
     medial = (x - edge + 0.006 * (y - outlines.box.front_y_mm / scale - 45) ** 2) * 0.75 * scale
     behind = 36 * scale - np.hypot(whole.x_mm_yx - scene.axis_x_mm - 8, whole.y_mm_yx - scene.axis_y_mm)
+    behind = smooth_max(behind, _kidney_bed(scene), 8.0)
     shape = smooth_max(smooth_max(bottom, medial, 14.0), behind, 10.0)
-    shape = shape + 6 * scene.texture.outline + 1.5 * scene.texture.loops
+    shape = shape + 5 * scene.texture.outline + 1.5 * scene.texture.loops + 9 * scene.texture.warp_x
     distance = np.maximum(shape, _within(outlines, dome, 3.5))
     whole.paint(distance, scene.hu.liver + 2 * scene.texture.grain)
     veins = np.clip(1.4 - np.hypot(scene.texture.vessel_a, scene.texture.loops) * 5, 0, 1)
     whole.blend(veins * np.clip(-distance / 5 - 0.6, 0, 1), scene.hu.vein)
+
+
+def _kidney_bed(scene: Scene) -> Array:
+    """Positive where the right kidney pushes into the liver."""
+    scale, x, y = scene.person.scale, scene.canvas.whole.x_mm_yx, scene.canvas.whole.y_mm_yx
+    dz = _height(scene, 13.75 + 0.25 * scene.person.traits[_KIDNEY_R]) / scale
+    centre_x, centre_y = scene.axis_x_mm - (62 - 0.22 * dz) * scale, scene.back_y_mm
+    return -ellipsoid((x - centre_x, y - centre_y, dz), (36 * scale, 40 * scale, 62.0))
 
 
 def _paint_spleen(scene: Scene, outlines: Outlines, dome: Dome | None) -> None:
@@ -249,26 +259,28 @@ def _paint_spleen(scene: Scene, outlines: Outlines, dome: Dome | None) -> None:
     patch.paint(distance, scene.hu.spleen + 2 * patch.cut(scene.texture.grain))
 
 
-def _paint_kidney(scene: Scene, side: int) -> None:
+def _paint_kidney(scene: Scene, outlines: Outlines, side: int) -> None:
     """Cortex, medulla as pyramids, fat and vessels in the sinus."""
     scale, trait = scene.person.scale, scene.person.traits[_KIDNEY_L if side > 0 else _KIDNEY_R]
     dz = _height(scene, (13.3 if side > 0 else 13.75) + 0.25 * trait) / scale
     fat = min(scene.person.spec.visceral_fat, 2.0)
     lean = -0.22 * dz
-    centre = (scene.axis_x_mm + side * (62 + 5 * fat + lean) * scale, scene.back_y_mm + (2 - 6 * fat) * scale)
+    centre = (scene.axis_x_mm + side * (62 + 5 * fat + lean) * scale, scene.back_y_mm - (3 + 6 * fat) * scale)
     patch = scene.canvas.patch(centre, (48, 48))
     if patch is None or abs(dz) > 62:
         return
     x, y = rotate(side * (patch.x_mm_yx - centre[0]) / scale, (patch.y_mm_yx - centre[1]) / scale, 35)
     size = 1 + 0.06 * trait
-    distance = ellipsoid((x, y, dz), (26 * size, 31 * size, 55 * size)) * scale + patch.cut(scene.texture.outline)
+    distance = ellipsoid((x, y, dz), (25 * size, 29.5 * size, 54 * size)) * scale + patch.cut(scene.texture.outline)
     sinus = ellipsoid((x + 16, y + 3, dz), (18, 8, 20)) * scale + 1.5 * patch.cut(scene.texture.strand)
-    whole = np.maximum(distance, -sinus)
+    inside = patch.cut(outlines.cavity_yx) + 2
+    patch.paint(np.maximum(distance - 4 - 3 * fat, inside), scene.hu.fat + 4 * patch.cut(scene.texture.grain))
+    whole = np.maximum.reduce([distance, -sinus, inside])
     patch.paint(whole, scene.hu.kidney_cortex)
     pyramids = np.maximum(whole + 7, 2.5 * patch.cut(scene.texture.strand) - 0.5)
     patch.paint(pyramids, scene.hu.kidney_medulla)
     vessel = np.hypot(y + 3, 1.2 * dz) - 5
-    patch.paint(np.maximum(vessel, np.maximum(x - 4, -(x + 44))) * scale, scene.hu.vein)
+    patch.paint(np.maximum.reduce([vessel, x - 4, -(x + 44), inside]) * scale, scene.hu.vein)
 
 
 def _paint_gallbladder(scene: Scene, outlines: Outlines) -> None:
@@ -281,11 +293,12 @@ def _paint_gallbladder(scene: Scene, outlines: Outlines) -> None:
         return
     x, y = rotate(patch.x_mm_yx - centre[0], patch.y_mm_yx - centre[1], 25)
     distance = ellipsoid((x, y, dz), (13 * scale, 21 * scale, 27)) + patch.cut(scene.texture.outline)
+    distance = np.maximum(distance, patch.cut(outlines.cavity_yx) + 3)
     patch.paint(distance, scene.hu.bowel_wall)
     patch.paint(distance + 1.5, scene.hu.fluid - 4)
 
 
-def _paint_bladder(scene: Scene) -> None:
+def _paint_bladder(scene: Scene, outlines: Outlines) -> None:
     """Urinary bladder behind the pubic bones, and the uterus or seminal vesicles behind it."""
     scale = scene.person.scale
     dz = _height(scene, 21.6)
@@ -293,8 +306,12 @@ def _paint_bladder(scene: Scene) -> None:
         return
     whole, y = scene.canvas.whole, scene.canvas.whole.y_mm_yx - scene.back_y_mm
     organ = ellipsoid((whole.x_mm_yx, y + 34 * scale, dz - 4), (26 * scale, 18 * scale, 40))
-    whole.paint(organ + 2 * scene.texture.outline, scene.hu.muscle + 0.4 * (scene.hu.bowel_wall - 36))
+    inside = outlines.cavity_yx + 3
+    whole.paint(
+        np.maximum(organ + 2 * scene.texture.outline, inside), scene.hu.muscle + 0.4 * (scene.hu.bowel_wall - 36)
+    )
     distance = ellipsoid((whole.x_mm_yx, y + 72 * scale, dz), (42 * scale, 30 * scale, 45)) + scene.texture.outline
+    distance = np.maximum(distance, inside)
     whole.paint(distance, scene.hu.bowel_wall)
     whole.paint(distance + 3, scene.hu.fluid - 6)
 

@@ -6,14 +6,13 @@ y behind the spine at L5).
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.scene import Scene
-from sarcopenia.phantom.shapes import capsule, polyline
+from sarcopenia.phantom.shapes import polyline, tapered_chain
 
 _STATION = (16.35, 16.6, 17.0, 18.0, 19.0, 20.0, 21.0, 23.0)
 _WING = np.array(
@@ -47,8 +46,13 @@ class Pelvis:
 
     @cached_property
     def bone_yx(self) -> Array:
-        """Iliac wings."""
-        return polyline(self.side_x_yx, self.y_yx, self.wing_points) - self.wing_half_mm
+        """Iliac wings: bent inwards, thin in the middle, thick at the spines."""
+        back, middle, front = self.wing_points
+        course = np.stack([back, 0.5 * (back + middle) - self._normal * 2, middle, 0.5 * (middle + front), front])
+        course[3] += self._normal * 3
+        return tapered_chain(
+            self.side_x_yx, self.y_yx, course, self.wing_half_mm * np.array([1.35, 0.95, 0.75, 0.8, 1.3])
+        )
 
     @cached_property
     def gluteal_yx(self) -> Array:
@@ -84,18 +88,10 @@ class Pelvis:
         return np.asarray(normal if normal[0] > 0 else -normal)
 
     def _belly(self, outwards: NDArray[np.float64], thickness: float) -> Array:
-        back, middle, front = self.wing_points
-        x, y = self.side_x_yx, self.y_yx
-        ends = []
-        for point, lift, radius in ((back, 0.35, 0.36), (middle, 0.5, 0.5), (front, 0.12, 0.22)):
-            centre = point + outwards * thickness * lift
-            ends.append((float(centre[0]), float(centre[1]), radius * thickness + 2))
-        rods = []
-        for (x0, y0, r0), (x1, y1, r1) in pairwise(ends):
-            length2 = (x1 - x0) ** 2 + (y1 - y0) ** 2 + 1e-6
-            along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length2, 0, 1)
-            rods.append(capsule(x, y, (x0, y0), (x1, y1)) - (r0 + (r1 - r0) * along))
-        return np.minimum(rods[0], rods[1])
+        """Shape a muscle that is thickest over the middle of the wing and thin at its front end."""
+        lift = np.array([[0.35], [0.5], [0.12]]) * thickness
+        radii = np.array([0.36, 0.5, 0.22]) * thickness + 2
+        return tapered_chain(self.side_x_yx, self.y_yx, self.wing_points + outwards * lift, radii)
 
 
 def pelvis_at(scene: Scene) -> Pelvis | None:

@@ -81,3 +81,27 @@ def paint_arms(hu_yx: Array, x_mm: Array, y_mm: Array, centre_xy_mm: tuple[float
             for limit, hu in ((7.5, tissue.cortical), (4.5, tissue.trabecular)):
                 cover = np.clip(limit - bone, 0, 1)
                 hu_yx += cover * (hu - hu_yx)
+
+
+def metal_streaks(hu_yx: Array, spec: PhantomSpec, rng: np.random.Generator) -> Array | float:
+    """Bright and dark rays around metal, and the dark band between two screws; 0 where there is no metal."""
+    if not spec.spine_metal or not (metal := hu_yx > 2000).any():
+        return 0.0
+    rows, columns = np.nonzero(metal)
+    y, x = np.ogrid[: hu_yx.shape[0], : hu_yx.shape[1]]
+    added = np.zeros(hu_yx.shape, dtype=np.float32)
+    middle = columns.mean()
+    for near in (columns < middle, columns >= middle):
+        if near.any():
+            added += _rays(x - columns[near].mean(), y - rows[near].mean(), spec.pixel_spacing_mm, rng)
+    half = max(float(np.ptp(columns)) / 2, 1.0)
+    band = np.exp(-(((y - rows.mean()) * spec.pixel_spacing_mm / 7) ** 2)) * (np.abs(x - middle) < half)
+    return np.asarray(np.where(metal, 0, added - 180 * band), dtype=np.float32)
+
+
+def _rays(x: Array, y: Array, pixel_mm: float, rng: np.random.Generator) -> Array:
+    """Random rays from the origin that fade within some centimetres."""
+    strength = ndimage.gaussian_filter1d(rng.normal(0, 1, 120), 1.2, mode="wrap") * 320
+    angle = (np.arctan2(y, x) / (2 * np.pi) + 0.5) * (len(strength) - 1)
+    distance_mm = np.hypot(x, y) * pixel_mm
+    return np.asarray(np.interp(angle, np.arange(len(strength)), strength) * np.exp(-distance_mm / 45))

@@ -61,6 +61,16 @@ def polyline(x_mm: Array, y_mm: Array, points_mm: NDArray[np.float64]) -> Array:
     return np.asarray(np.minimum.reduce([capsule(x_mm, y_mm, start, end) for start, end in pairs]))
 
 
+def tapered_chain(x_mm: Array, y_mm: Array, points_mm: Points, radii_mm: NDArray[np.float64]) -> Array:
+    """Signed distance to a chain of rods through points (n, 2) whose radius changes from point to point (n,)."""
+    rods = []
+    for ((x0, y0), r0), ((x1, y1), r1) in pairwise(zip(points_mm.tolist(), radii_mm.tolist(), strict=True)):
+        length2 = (x1 - x0) ** 2 + (y1 - y0) ** 2 + 1e-6
+        along = np.clip(((x_mm - x0) * (x1 - x0) + (y_mm - y0) * (y1 - y0)) / length2, 0, 1)
+        rods.append(capsule(x_mm, y_mm, (x0, y0), (x1, y1)) - (r0 + (r1 - r0) * along))
+    return np.asarray(np.minimum.reduce(rods))
+
+
 def rotate(x_mm: Array, y_mm: Array, degrees: float) -> tuple[Array, Array]:
     """Coordinates in a frame turned by ``degrees`` (x towards y)."""
     c, s = np.float32(np.cos(np.radians(degrees))), np.float32(np.sin(np.radians(degrees)))

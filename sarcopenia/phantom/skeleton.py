@@ -12,6 +12,7 @@ from sarcopenia.phantom.pelvis import Pelvis
 from sarcopenia.phantom.scene import Scene
 from sarcopenia.phantom.shapes import box, capsule, ellipse, smooth_min, superellipse
 from sarcopenia.phantom.spine import Vertebra
+from sarcopenia.phantom.tissues import METAL_HU
 from sarcopenia.phantom.trunk import Outlines
 
 Frame = tuple[Array, Array, Array]
@@ -42,7 +43,7 @@ def paint_spine(scene: Scene) -> None:
 
 def _paint_spine_layer(scene: Scene, patch: Patch, z_mm: float) -> None:
     """Vertebrae on a thin slice: soft parts first, then bone."""
-    near = [v for v in scene.person.spine.vertebrae if abs(v.centre_mm[2] - z_mm) < 48]
+    near = [v for v in scene.person.spine.vertebrae if v.reaches(z_mm)]
     local = [(v, _local(patch, v, z_mm)) for v in near]
     for vertebra, frame in local:
         _paint_disc_and_canal(scene, patch, vertebra, frame)
@@ -94,7 +95,8 @@ def _paint_disc_and_canal(scene: Scene, patch: Patch, vertebra: Vertebra, frame:
 def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) -> None:
     """Body and arch as one bone with a hollow canal; the endplates are denser and slightly concave."""
     left, back, up = frame
-    radial = _body_radial(vertebra, frame) + 0.4 * patch.cut(scene.texture.strand)
+    spur = _spur_mm(scene) * np.clip(2 * np.abs(up) / vertebra.height_mm, 0, 1) ** 6
+    radial = _body_radial(vertebra, frame) + 0.4 * patch.cut(scene.texture.strand) - spur
     dish = 1.3 * np.clip(1 - (left / vertebra.half_width_mm) ** 2 - (back / vertebra.half_depth_mm) ** 2, 0, 1)
     ends = np.abs(up) - vertebra.height_mm / 2 + dish
     body = np.maximum(radial, ends)
@@ -104,6 +106,23 @@ def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame
     rim = np.where(arch < body, 1.9, 1.3)
     paint_bone(scene, patch, bone, rim)
     patch.blend(np.clip(1.3 - np.abs(ends + 0.9), 0, 0.5) * (radial < -0.5), scene.hu.cortical)
+    if scene.person.spec.spine_metal and 15.5 < vertebra.station < 17.5:
+        patch.paint(_screws(vertebra, frame), METAL_HU, _BONE)
+
+
+def _spur_mm(scene: Scene) -> float:
+    """How far the endplates' edges have grown out with age."""
+    return float(np.clip((scene.person.spec.age_years - 40) / 40, 0, 1)) * (1.0 + 0.8 * float(scene.person.traits[9]))
+
+
+def _screws(vertebra: Vertebra, frame: Frame) -> Array:
+    """Pedicle screws with heads, and the rods that join them."""
+    left, back, up = frame
+    side, base = np.abs(left), back - vertebra.half_depth_mm
+    screw = np.hypot(capsule(side, base, (11.0, -20.0), (19.0, 22.0)), up - 5) - 3.0
+    head = np.hypot(np.hypot(side - 20, base - 25), up - 5) - 6.5
+    rod = np.maximum(np.hypot(side - 20, base - 27) - 2.8, np.abs(up) - 22)
+    return np.asarray(np.minimum(np.minimum(screw, head), rod))
 
 
 def _arch(vertebra: Vertebra, frame: Frame, scale: float) -> Array:
@@ -142,12 +161,12 @@ def _arch_shape(station: float) -> _ArchShape:
             [5, 12, 3.2, 33, 26, 6, 42, 1.1, 5],
             [10, 12.5, 3.5, 30, 25, 6, 44, 0.95, 5.5],
             [11, 13, 3.8, 26, 23, 5, 44, 0.75, 6.5],
-            [12, 14, 4.0, 24, 21, 4, 46, 0.5, 8],
-            [13, 15, 3.8, 38, 16, 3, 50, 0.3, 9.5],
-            [14, 15.3, 4.0, 43, 14, 3, 52, 0.28, 10.5],
-            [15, 16, 4.4, 48, 13, 3, 53, 0.27, 10.5],
-            [16, 17, 5.2, 45, 11, 4, 50, 0.3, 9.5],
-            [17, 19, 6.6, 44, 8, 5, 42, 0.4, 7.5],
+            [12, 14, 4.0, 24, 21, 4, 46, 0.45, 8],
+            [13, 15, 3.8, 38, 20, 2, 50, 0.26, 10],
+            [14, 15.3, 4.0, 43, 19, 2, 52, 0.22, 11],
+            [15, 16, 4.4, 49, 18, 2, 53, 0.22, 11],
+            [16, 17, 5.2, 45, 15, 3, 50, 0.25, 10],
+            [17, 19, 6.6, 44, 10, 4, 42, 0.35, 8],
         ]
     )
     return _ArchShape(*(float(np.interp(station, rows[:, 0], column)) for column in rows.T[1:]))
@@ -157,7 +176,7 @@ def _transverse(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array
     """Transverse process: a rod that thins towards its tip."""
     along = np.clip((side - 16) / (shape.tip_x - 16), 0, 1)
     rod = capsule(side, base, (16.0, 10.0), (shape.tip_x, shape.tip_back))
-    return np.asarray(np.hypot(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 4.4 + 1.8 * along)
+    return np.asarray(np.hypot(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 3.8 + 1.6 * along)
 
 
 def _facets(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
@@ -172,7 +191,7 @@ def _spinous(left: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
     middle, half = (shape.spinous_end + 20) / 2, (shape.spinous_end - 20) / 2
     thick = 2.6 + 1.6 * np.clip((base - 34) / 16, 0, 1)
     height = shape.spinous_half_height * (0.75 + 0.25 * np.clip((base - 22) / 20, 0, 1))
-    drop = np.abs(up + 5 + shape.droop * (base - 20)) - height
+    drop = np.abs(up + 2 + shape.droop * (base - 20)) - height
     return np.asarray(np.maximum(np.maximum(np.abs(left) - thick, np.abs(base - middle) - half), drop))
 
 
@@ -198,11 +217,11 @@ def _paint_sacral(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) 
 
 # Per rib: angle from the back (rad), drop below its own vertebra (mm), angle at which bone turns into cartilage.
 _RIBS = {
-    12: (np.array([0.0, 0.3, 0.6, 1.05]), np.array([-6, 0, 16, 44]), 1.1),
-    11: (np.array([0.0, 0.3, 0.7, 1.2, 1.7]), np.array([-6, 0, 20, 50, 84]), 1.55),
-    10: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.2, 2.7, 2.95]), np.array([-6, 0, 20, 50, 88, 98, 72, 56]), 2.05),
-    9: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.3, 2.65, 2.95]), np.array([-6, 0, 20, 48, 82, 94, 66, 40]), 2.2),
-    8: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.35, 2.7, 3.0]), np.array([-6, 0, 20, 46, 78, 88, 54, 20]), 2.3),
+    12: (np.array([0.0, 0.3, 0.6, 1.05]), np.array([-6, 0, 20, 52]), 1.1),
+    11: (np.array([0.0, 0.3, 0.7, 1.2, 1.7]), np.array([-6, 0, 22, 60, 102]), 1.55),
+    10: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.2, 2.7, 2.95]), np.array([-6, 0, 22, 58, 106, 120, 94, 76]), 2.05),
+    9: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.3, 2.65, 2.95]), np.array([-6, 0, 22, 54, 97, 111, 82, 55]), 2.2),
+    8: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.35, 2.7, 3.0]), np.array([-6, 0, 21, 50, 89, 101, 66, 30]), 2.3),
     7: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.35, 2.7, 3.0]), np.array([-6, 0, 19, 44, 72, 82, 60, 30]), 2.35),
     6: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.35, 2.7, 3.0]), np.array([-6, 0, 18, 42, 68, 78, 70, 55]), 2.4),
     5: (np.array([0.0, 0.3, 0.7, 1.2, 1.8, 2.35, 2.7, 3.0]), np.array([-6, 0, 17, 40, 64, 74, 76, 74]), 2.45),
@@ -215,7 +234,7 @@ def paint_ribs(scene: Scene, outlines: Outlines) -> None:
         scale = scene.person.scale
         length = scene.person.spec.last_rib_scale if number == 12 else 1.0
         head = scene.person.spine.z_of(number) + 6
-        if head + 8 < scene.z_mm or scene.z_mm < head - 115 * scale:
+        if head + 8 < scene.z_mm or scene.z_mm < head - 135 * scale:
             continue
         _paint_rib(scene, outlines, angles * length, head - drops * scale * length, bone_end * length)
         _paint_rib_neck(scene, head)

@@ -47,6 +47,13 @@ class Vertebra:
         """True from S1 downwards."""
         return self.station > 17.5
 
+    def reaches(self, z_mm: float) -> bool:
+        """Tell whether some part of the vertebra (thoracic spinous processes hang low) lies at ``z_mm``."""
+        lean = abs(float(self.axes[2][1]))
+        above = z_mm - float(self.centre_mm[2])
+        hang = 30 if self.is_lumbar or self.is_sacral else 52
+        return -hang - 60 * lean < above < 26 + 30 * lean
+
     @property
     def is_lumbar(self) -> bool:
         """True for lumbar-type vertebrae."""

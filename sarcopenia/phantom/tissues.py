@@ -13,14 +13,15 @@ from sarcopenia.phantom.spec import PhantomSpec
 
 AIR_HU = -1000.0
 LUNG_HU = -850.0
+METAL_HU = 3000.0
 
 # Enhancement in HU at 120 kV: (arterial, portal venous, late).
 _ENHANCEMENT_HU = {
     "muscle": (3, 8, 6),
     "liver": (12, 52, 38),
     "spleen": (65, 72, 50),
-    "kidney_cortex": (125, 150, 115),
-    "kidney_medulla": (35, 120, 120),
+    "kidney_cortex": (125, 138, 110),
+    "kidney_medulla": (35, 112, 118),
     "artery": (260, 115, 75),
     "vein": (25, 105, 80),
     "gland": (60, 55, 40),

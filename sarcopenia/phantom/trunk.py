@@ -15,12 +15,12 @@ from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.muscles import around_spine, back_outline
 from sarcopenia.phantom.pelvis import Pelvis
 from sarcopenia.phantom.scene import Person, Scene
-from sarcopenia.phantom.shapes import ellipse, smooth_min, superellipse
+from sarcopenia.phantom.shapes import smooth_min, superellipse
 
 _STATION = np.array([6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], dtype=float)
 _CAVITY_HALF_WIDTH = np.array([112, 124, 126, 124, 121, 117, 113, 110, 108, 103, 95, 82, 70, 62, 58], dtype=float)
 _CAVITY_FRONT = np.array([-128, -124, -116, -108, -99, -90, -82, -76, -73, -73, -76, -80, -82, -80, -78], dtype=float)
-_CAVITY_BACK = np.array([46, 46, 44, 42, 38, 33, 28, 22, 17, 12, 10, 20, 28, 30, 30], dtype=float)
+_CAVITY_BACK = np.array([50, 50, 50, 50, 49, 47, 43, 38, 32, 24, 14, 20, 28, 30, 30], dtype=float)
 _BACK_DEPTH = np.array([52, 55, 59, 62, 66, 70, 74, 77, 79, 78, 72, 66, 62, 60, 58], dtype=float)
 _VISCERAL_BULGE = np.array([0.2, 0.3, 0.5, 0.65, 0.8, 0.95, 1, 1, 0.95, 0.8, 0.55, 0.35, 0.2, 0.1, 0.1])
 _FLANK_FAT = np.array([0.6, 0.6, 0.6, 0.65, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.6, 1.6, 1.6])
@@ -36,9 +36,9 @@ _WALL = np.array(
         [4, 6, 10, 11, 11, 11, 12, 13, 17, 17, 10, 9],
         [3, 5, 9, 10, 10, 10, 13, 14, 15, 15, 9, 8],
         [3, 5, 9, 10, 9, 10, 15, 16, 14, 12, 7, 7],
-        [3, 5, 10, 11, 8, 9, 18, 19, 15, 10, 5, 5],
-        [3, 5, 10, 11, 7, 8, 20, 22, 17, 9, 4, 4],
-        [3, 5, 10.5, 11.5, 7, 8, 20, 23, 18, 9, 3, 3],
+        [3, 5, 10, 11, 8, 8, 15, 19, 16, 9, 5, 4],
+        [3, 5, 10, 11, 7, 7, 16, 22, 18, 10, 4, 3],
+        [3, 5, 10.5, 11.5, 7, 7, 16, 23, 18, 9, 3, 2],
         [3, 6, 11, 12, 7, 8, 13, 13, 7, 2, 1, 1],
         [3, 7, 12, 12, 7, 7, 5, 1, 0, 0, 0, 0],
         [4, 9, 14, 12, 8, 6, 2, 0, 0, 0, 0, 0],
@@ -83,12 +83,20 @@ def cavity_box(person: Person, station: float, back_y_mm: float) -> CavityBox:
     )
 
 
+def body_middle_y_mm(person: Person) -> float:
+    """Middle between belly and back at L3: where a radiographer centres the scan."""
+    fat = person.spec.subcutaneous_mm
+    front = cavity_box(person, 15.0, 0.0).front_y_mm - 11 * person.scale - fat
+    back = person.spec.skeleton_scale * along(15.0, _BACK_DEPTH) + fat
+    return (front + back) / 2
+
+
 def cavity_outlines(scene: Scene, pelvis: Pelvis | None) -> Outlines:
     """Outline of the visceral cavity (before the muscles at the back bulge into it) and the wall around it."""
     box = cavity_box(scene.person, scene.station, scene.back_y_mm)
     middle = (box.front_y_mm + box.back_y_mm) / 2
     x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx - middle
-    distance = superellipse(x, y, box.half_width_mm, (box.back_y_mm - box.front_y_mm) / 2, 2.35)
+    distance = superellipse(x, y, box.half_width_mm, (box.back_y_mm - box.front_y_mm) / 2, 2.25)
     distance = distance + 1.5 * scene.texture.outline
     if pelvis is not None:
         distance = smooth_min(distance, pelvis.between_yx, 10.0)
@@ -114,10 +122,18 @@ def skin_distance(scene: Scene, outlines: Outlines, wall_yx: Array) -> Array:
     front = outlines.box.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9)
     depth = spec.skeleton_scale * along(station, _BACK_DEPTH) + fat * along(station, _BACK_FAT)
     back = max(scene.back_y_mm + depth, scene.axis_y_mm + 32 * spec.skeleton_scale + 0.7 * fat)
+    power = float(np.clip(2.85 - 0.015 * fat, 2.35, 2.75))
     x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx
-    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, 2.7) + scene.texture.outline
+    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, power) + scene.texture.outline
     furrow = 5 * np.exp(-((x / 13) ** 2)) * (y > scene.back_y_mm + 30)
+    furrow = furrow + _navel_depth_mm(scene) * np.exp(-((x / 4.5) ** 2)) * (y < front + 40)
     return smooth_min(hull + furrow, wall_yx - (3 + 0.35 * fat), 12.0)
+
+
+def _navel_depth_mm(scene: Scene) -> float:
+    """How far the navel, between L3 and L5, pulls the skin in."""
+    share = 1 - abs(scene.station - 16.0 - 0.25 * float(scene.person.traits[10])) / 0.4
+    return max(0.0, share) * (4 + 0.9 * scene.person.spec.subcutaneous_mm)
 
 
 def paint_skin_and_fat(scene: Scene, skin_yx: Array) -> None:
@@ -132,7 +148,7 @@ def paint_skin_and_fat(scene: Scene, skin_yx: Array) -> None:
 
 def wall_distance(scene: Scene, outlines: Outlines, pelvis: Pelvis | None) -> Array:
     """Distance to the outer fascia of all muscles of the trunk; gaps between them are bridged, more so at the chest."""
-    bridge = float(np.interp(scene.station, (11, 13, 14.5, 16), (34, 24, 12, 8)))
+    bridge = float(np.interp(scene.station, (11, 13, 14.5, 16), (34, 26, 18, 12)))
     wall = smooth_min(outlines.cavity_yx - outlines.wall_thickness_yx, back_outline(scene), bridge)
     if pelvis is None:
         return wall
@@ -162,7 +178,7 @@ def _fat_planes(scene: Scene, layer: Array, outlines: Outlines) -> Array:
     planes = sum(whole.sheet_cover((wavy - at) * thickness, 0.65) for at in (0.27, 0.62))
     edge = np.clip(1 - np.abs(angle - 0.82) / 0.05, 0, 1) * (12 < station < 17.5)
     inside = (layer > 0.04) & (layer < 0.96)
-    share = flank * planes * np.clip(0.7 + 0.4 * scene.texture.loops, 0.1, 0.9)
+    share = flank * planes * np.clip(0.55 + 0.35 * scene.texture.loops, 0.1, 0.9)
     return np.asarray(np.clip(share + 0.8 * edge, 0, 0.85) * inside)
 
 
@@ -172,11 +188,3 @@ def paint_cavity(scene: Scene, outlines: Outlines) -> None:
     whole.paint(outlines.cavity_yx, scene.hu.fat + 4 + 5 * texture.grain, Compartment.VISCERAL_CAVITY)
     strands = np.clip(1.3 - np.hypot(texture.vessel_a, texture.vessel_b) * 3.6, 0, 1)
     whole.blend(0.75 * strands * np.clip(-outlines.cavity_yx / 6 - 0.5, 0, 1), scene.hu.vein)
-
-
-def paint_navel(scene: Scene, front_y_mm: float) -> None:
-    """Paint the navel: a small scar between L3 and L5 that pulls the skin in."""
-    depth = 1 - abs(scene.station - 16.0) / 0.35
-    if depth > 0 and (patch := scene.canvas.patch((scene.axis_x_mm * 0.6, front_y_mm - 14), (12, 22))):
-        x, y = patch.x_mm_yx - scene.axis_x_mm * 0.6, patch.y_mm_yx - front_y_mm + 14
-        patch.blend(np.clip(0.5 - ellipse(x, y, 5, 12 * depth), 0, 0.7), 20.0)

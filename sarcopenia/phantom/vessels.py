@@ -25,9 +25,14 @@ class _Vessel:
 
 _VESSELS = (
     _Vessel(
-        np.array([[4, 14, -18, 12], [11, 8, -26, 11], [13, 5, -29, 10], [15, 5, -29, 9], [16.15, 2, -28, 8.5]]), True
+        np.array([[4, 14, -18, 12], [11, 8, -26, 10.5], [13, 5, -28, 9], [15, 5, -27, 8], [16.15, 2, -26, 8]]), True
     ),
-    _Vessel(np.array([[4, -22, -34, 12], [11, -22, -34, 12], [13, -20, -28, 11], [16.35, -13, -26, 11]]), False),
+    _Vessel(
+        np.array(
+            [[4, -22, -34, 12], [11, -22, -34, 12], [13, -19, -27, 10.5], [15, -16, -25, 9.5], [16.35, -12, -24, 9.5]]
+        ),
+        False,
+    ),
     _Vessel(
         np.array([[16.1, 6, -28, 6], [17, 24, -28, 5.5], [18, 38, -40, 5], [20, 56, -62, 4.5], [22, 70, -85, 4.5]]),
         True,
@@ -61,7 +66,17 @@ def paint_vessels(scene: Scene) -> None:
         stations = vessel.rows[:, 0]
         if stations[0] <= scene.station <= stations[-1]:
             row = np.array([np.interp(scene.station, stations, column) for column in vessel.rows.T[1:]])
-            _paint_round(scene, row, scene.hu.artery if vessel.artery else scene.hu.vein, 1.0)
+            _paint_round(
+                scene, row, scene.hu.artery if vessel.artery else _vein_hu(scene), 1.0 if vessel.artery else 0.8
+            )
+            if vessel.artery:
+                _paint_plaques(scene, row)
+
+
+def _vein_hu(scene: Scene) -> float:
+    """Veins below the kidneys fill later than those above."""
+    late = float(np.clip((scene.station - 13.5) / 0.8, 0, 1))
+    return scene.hu.vein - 0.35 * late * (scene.hu.vein - 38)
 
 
 def _paint_round(scene: Scene, row: NDArray[np.float64], hu: float, flat: float) -> None:
@@ -70,3 +85,14 @@ def _paint_round(scene: Scene, row: NDArray[np.float64], hu: float, flat: float)
     if patch := scene.canvas.patch(centre, (row[2] * 2 + 6, row[2] * 2 + 6)):
         distance = ellipse(patch.x_mm_yx - centre[0], patch.y_mm_yx - centre[1], row[2] * scale, row[2] * flat * scale)
         patch.paint(distance + 0.4 * patch.cut(scene.texture.outline), hu, _CAVITY)
+
+
+def _paint_plaques(scene: Scene, row: NDArray[np.float64]) -> None:
+    """Calcified plaques in the wall of an artery, more with age."""
+    scale, age = scene.person.scale, scene.person.spec.age_years
+    centre = (scene.axis_x_mm + row[0] * scale, scene.back_y_mm + row[1] * scale)
+    if age < 50 or not (patch := scene.canvas.patch(centre, (row[2] + 6, row[2] + 6))):
+        return
+    wall = ellipse(patch.x_mm_yx - centre[0], patch.y_mm_yx - centre[1], row[2] * scale, row[2] * scale)
+    place = np.clip((patch.cut(scene.texture.strand) - 2.4 + 0.022 * (age - 50)) * 3, 0, 1)
+    patch.blend(place * patch.sheet_cover(wall, 0.9), 700.0)
