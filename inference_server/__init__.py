@@ -1,0 +1,1 @@
+"""Everything around the served models: the server, its backend, training, evaluation and publishing."""

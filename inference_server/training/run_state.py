@@ -1,0 +1,94 @@
+"""What a training run keeps on disk: checkpoint to resume from, averaged weights, a CSV log."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+EMA_DECAY = 0.995
+CHECKPOINT_STEPS = 250
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Files of one run in its folder."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimiser and step, to go on from."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def weights(self) -> Path:
+        """Averaged weights, the result."""
+        return self.folder / "weights.pt"
+
+    @property
+    def log(self) -> Path:
+        """One CSV row per logged step."""
+        return self.folder / "log.csv"
+
+    def append_log(self, row: dict[str, float]) -> None:
+        """Add a row; the first row writes the header."""
+        new = not self.log.exists()
+        with self.log.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({key: f"{value:.5g}" for key, value in row.items()})
+
+
+class TrainingState:
+    """Network, optimiser, learning-rate schedule and weight average of one run, resumable from its folder."""
+
+    def __init__(self, network: nn.Module, learning_rate: float, steps: int, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = RunFiles(folder)
+        self.network = network
+        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.08
+        )
+        self.step = 0
+        if self.files.checkpoint.exists():
+            self._resume()
+
+    def _parts(self) -> dict[str, object]:
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+    def _resume(self) -> None:
+        saved = torch.load(self.files.checkpoint, weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+        self.step = saved["step"]
+
+    def advance(self, loss: torch.Tensor) -> None:
+        """One optimiser step on a loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        if self.step % CHECKPOINT_STEPS == 0:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights; an interrupted write leaves the old files."""
+        state = {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
+        for content, path in ((state, self.files.checkpoint), (self.average.module.state_dict(), self.files.weights)):
+            temporary = path.with_suffix(".tmp")
+            torch.save(content, temporary)
+            temporary.replace(path)
