@@ -1,6 +1,6 @@
 """Random changes to axial training slices: habitus, scanner, contrast, wasting, arms, cut field of view.
 
-Works on batches of torch tensors: ``hu`` (n, 1, y, x) float, ``share`` (n, 5, y, x) float, ``known`` (n, 1, y, x) float.
+Works on batches of torch tensors: ``hu`` (n, 1, y, x), ``share`` (n, 5, y, x), ``known`` (n, 1, y, x).
 Every function takes the generator, so that a seed fixes a run.
 """
 
@@ -151,7 +151,9 @@ class Augmenter:
         y, x = torch.meshgrid(torch.arange(TILE_YX[0]), torch.arange(TILE_YX[1]), indexing="ij")
         distance = (((x - centre_x) / flatten) ** 2 + (y - centre_y) ** 2).sqrt() / radius
         wobble = self.smooth_field(1, 1, 12)[0, 0] * 0.06
-        rings = torch.bucketize(distance + wobble, torch.tensor([0.12, 0.26, float(self.uniform(0.55, 0.9, 1)), 0.97, 1.0]))
+        rings = torch.bucketize(
+            distance + wobble, torch.tensor([0.12, 0.26, float(self.uniform(0.55, 0.9, 1)), 0.97, 1.0])
+        )
         values = torch.tensor([20.0, 900.0, float(self.uniform(35, 70, 1)), -100.0, 20.0])
         free = (share[Compartment.OUTSIDE] > 0.5) & (rings < 5)
         hu[free] = values[rings[free]]
@@ -174,7 +176,9 @@ class Augmenter:
         """Streaks of metal or photon starvation: bands along one direction through a point."""
         n = len(batch.hu)
         height, width = TILE_YX
-        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width) * width / height, indexing="ij")
+        y, x = torch.meshgrid(
+            torch.linspace(-1, 1, height), torch.linspace(-1, 1, width) * width / height, indexing="ij"
+        )
         offset = self.uniform(-0.4, 0.4, n, 2, 1, 1)
         angle = torch.atan2(y - offset[:, :1], x - offset[:, 1:])
         waves = torch.stack([torch.sin(k * angle + self.uniform(0, 6.3, n, 1, 1, 1)) for k in (2, 5, 9, 17, 31)]).sum(0)

@@ -17,7 +17,7 @@ LABELS = ("coordinate_z", "at_most_z", "spine_z", "rib_z", "sacrum_z")
 
 @dataclass(frozen=True)
 class SpineTile:
-    """One training example: float32 projections (2, z, 96) and labels (5, z) in the order of `LABELS`, NaN = unknown."""
+    """One training example: float32 projections (2, z, 96) and labels (5, z) as in `LABELS`, NaN = unknown."""
 
     projections_czw: NDArray[np.float32]
     labels: NDArray[np.float32]

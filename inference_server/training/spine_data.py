@@ -118,15 +118,15 @@ def sagittal_example(data: Path, file_name: str, entry: dict[str, object]) -> Sp
     zoom = entry["spacing_mm"][0] / SPINE_GRID_MM
     small = ndimage.zoom(ndimage.gaussian_filter(image, 0.5 / zoom), zoom, order=1)
     rows = {label: row * zoom for label, (row, _) in points.items()}
-    at = np.array(sorted((row, column * zoom) for (row, column), row in zip(points.values(), rows.values(), strict=True)))
+    at = np.array(
+        sorted((row, column * zoom) for (row, column), row in zip(points.values(), rows.values(), strict=True))
+    )
     centre = np.interp(np.arange(len(small)), at[:, 0], at[:, 1]) + BODY_ANTERIOR_MM / SPINE_GRID_MM
     across = centre[:, None] + np.arange(SPINE_WIDTH) - (SPINE_WIDTH - 1) / 2
     z = np.broadcast_to(np.arange(len(small))[:, None], across.shape)
     sagittal = ndimage.map_coordinates(small, [z, across], order=1, cval=AIR_HU)
     variants = np.stack([np.round(sagittal), np.full_like(sagittal, AIR_HU)])[None].astype(np.int16)
-    return SpineExample(file_name.split("_")[0], variants, **row_labels(rows, len(small)))
-
-
+    return SpineExample(file_name.split("_", maxsplit=1)[0], variants, **row_labels(rows, len(small)))
 
 
 def load_real_spines(data: Path, names: tuple[str, ...], variants: int, seed: int) -> list[SpineExample]:

@@ -75,7 +75,9 @@ def train(options: CompartmentTraining) -> Path:
         loss = compartment_loss(logits.float().cpu(), batch)
         state.advance(loss)
         if step % 50 == 0:
-            state.files.append_log({"step": step, "loss": float(loss.detach()), "rate": state.schedule.get_last_lr()[0]})
+            state.files.append_log(
+                {"step": step, "loss": float(loss.detach()), "rate": state.schedule.get_last_lr()[0]}
+            )
     state.save()
     return state.files.weights
 

@@ -24,7 +24,7 @@ def tissue_mask(
     hu_yx: NDArray[np.int16], compartments_yx: NDArray[np.uint8], compartment: Compartment, hu_range: HuRange
 ) -> NDArray[np.bool_]:
     """Pixels (y, x) of one compartment whose HU lie in the range, ends included."""
-    return (compartments_yx == compartment) & (hu_yx >= hu_range[0]) & (hu_yx <= hu_range[1])
+    return np.asarray((compartments_yx == compartment) & (hu_yx >= hu_range[0]) & (hu_yx <= hu_range[1]))
 
 
 def muscle_mask(hu_yx: NDArray[np.int16], compartments_yx: NDArray[np.uint8]) -> NDArray[np.bool_]:

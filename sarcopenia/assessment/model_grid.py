@@ -2,7 +2,7 @@
 
 Axial slices: rows to the patient's back, columns to the patient's left, `AXIAL_GRID_MM` pixels, centred on the body.
 A slice gets there by transposing and flipping its native pixels as its direction cosines say, and by separable
-area-weighted (down) or linear (up) resampling; probabilities come back by the inverse. Native pixels are what is measured.
+area-weighted (down) or linear (up) resampling; probabilities come back by the inverse. Native pixels are measured.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class AxialGrid:
     def _matrix(self, axis: int) -> NDArray[np.float32]:
         scale = AXIAL_GRID_MM / self.view.spacing_mm_yx[axis]
         size = self.shape_yx[axis]
-        centres = self.centre_yx[axis] + (np.arange(size) - (size - 1) / 2) * scale
+        centres = self.centre_yx[axis] + (np.arange(size, dtype=np.float64) - (size - 1) / 2) * scale
         return resampling_matrix(self._canonical_shape()[axis], centres, max(scale, 1.0))
 
     def to_model(self, native_yx: NDArray[np.generic], outside: float = AIR_HU) -> NDArray[np.float32]:
@@ -96,14 +96,14 @@ class AxialGrid:
         return rows @ image @ columns.T + outside
 
     def to_native(self, model_cyx: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps (..., y, x) of the model grid, linearly interpolated on the native pixels; outside the grid: edge values."""
+        """Maps (..., y, x) of the model grid on the native pixels, linearly interpolated; outside: edge values."""
         rows, columns = (self._inverse_matrix(axis) for axis in (0, 1))
         return np.ascontiguousarray(self.view.undo(rows @ model_cyx @ columns.T))
 
     def _inverse_matrix(self, axis: int) -> NDArray[np.float32]:
         scale = self.view.spacing_mm_yx[axis] / AXIAL_GRID_MM
         size = self.shape_yx[axis]
-        native = np.arange(self._canonical_shape()[axis])
+        native = np.arange(self._canonical_shape()[axis], dtype=np.float64)
         centres = (native - self.centre_yx[axis]) * scale + (size - 1) / 2
         return resampling_matrix(size, np.clip(centres, 0, size - 1), 1.0)
 
@@ -132,7 +132,9 @@ def find_body(hu_yx: NDArray[np.int16], spacing_mm_yx: tuple[float, float]) -> B
     step = max(1, round(3.0 / max(spacing_mm_yx)))
     coarse = hu_yx[::step, ::step] > BODY_THRESHOLD_HU
     coarse_mm = (spacing_mm_yx[0] * step, spacing_mm_yx[1] * step)
-    opened = ndimage.binary_opening(np.pad(coarse, 4, mode="edge"), _disc(TABLE_THICKNESS_MM / 2, coarse_mm))[4:-4, 4:-4]
+    opened = ndimage.binary_opening(np.pad(coarse, 4, mode="edge"), _disc(TABLE_THICKNESS_MM / 2, coarse_mm))[
+        4:-4, 4:-4
+    ]
     labels, count = ndimage.label(opened)
     if count == 0:
         raise NoBodyError("No body was found on the slice.")
@@ -159,7 +161,7 @@ def axial_grid(native_hu_yx: NDArray[np.int16], plane: PlaneGeometry) -> AxialGr
     NoBodyError: nothing on the slice is as large as a body.
     """
     view = CanonicalView.of(plane)
-    outline = find_body(view.apply(native_hu_yx), view.spacing_mm_yx)
+    outline = find_body(view.apply(native_hu_yx).astype(np.int16), view.spacing_mm_yx)
     return AxialGrid(view, plane.shape_yx, outline.centre_yx, _model_shape(outline, view))
 
 

@@ -1,6 +1,6 @@
 """The spine's mid-line, and the two projections along it that `spine_level` reads.
 
-A scan is first brought to a coarse canonical block: `SPINE_GRID_MM` voxels, z to the head, y to the back, x to the left.
+A scan is first brought to a coarse canonical block: `SPINE_GRID_MM` voxels; z to the head, y to the back, x left.
 The mid-line is found there from bone alone (no network): the spine is the heaviest bone near the middle of the trunk.
 The sagittal slab and the coronal projection follow it, so that a scoliosis or an off-centre patient stays in view.
 """
@@ -148,7 +148,7 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _first_guess(block: CoarseBlock) -> NDArray[np.float64]:
     """Middle of the trunk from left to right, two thirds of the way to the back."""
-    body = ndimage.binary_opening(block.hu_zyx > BODY_HU, np.ones((1, 7, 7)))
+    body = ndimage.binary_opening(block.hu_zyx > BODY_HU, np.ones((1, 7, 7), dtype=np.bool_))
     columns, rows = body.sum(axis=1, dtype=np.float64), body.sum(axis=2, dtype=np.float64)
     area = columns.sum(axis=1, keepdims=True)
     if not area.any():
@@ -165,9 +165,11 @@ def project_spine(block: CoarseBlock, midline_yx: NDArray[np.float64]) -> SpineP
     length = -(-count // SPINE_LENGTH_MULTIPLE) * SPINE_LENGTH_MULTIPLE
     hu = np.full((2, length, SPINE_WIDTH), AIR_HU, dtype=np.int16)
     half = (SPINE_WIDTH - 1) / 2
-    slab = np.arange(-SLAB_HALF_WIDTH_MM, SLAB_HALF_WIDTH_MM + 0.1, SPINE_GRID_MM) / SPINE_GRID_MM
-    depth = np.arange(-CORONAL_HALF_DEPTH_MM, CORONAL_HALF_DEPTH_MM + 0.1, SPINE_GRID_MM) / SPINE_GRID_MM
-    across = np.arange(SPINE_WIDTH) - half
+    slab: NDArray[np.float64] = np.arange(-SLAB_HALF_WIDTH_MM, SLAB_HALF_WIDTH_MM + 0.1, SPINE_GRID_MM) / SPINE_GRID_MM
+    depth: NDArray[np.float64] = (
+        np.arange(-CORONAL_HALF_DEPTH_MM, CORONAL_HALF_DEPTH_MM + 0.1, SPINE_GRID_MM) / SPINE_GRID_MM
+    )
+    across = np.arange(SPINE_WIDTH, dtype=np.float64) - half
     sagittal = _sample(block, midline_yx, across[:, None], slab[None, :])
     coronal = _sample(block, midline_yx, depth[None, :], across[:, None])
     hu[0, :count] = np.round(sagittal.mean(axis=2))
@@ -181,7 +183,9 @@ def _sample(
     """HU at offsets (dy, dx), broadcast to (a, b), from the mid-line: shape (z, a, b), linearly interpolated."""
     y = midline_yx[:, 0, None, None] + dy
     x = midline_yx[:, 1, None, None] + dx
-    z = np.broadcast_to(np.arange(len(midline_yx), dtype=np.float64)[:, None, None], np.broadcast_shapes(y.shape, x.shape))
+    z = np.broadcast_to(
+        np.arange(len(midline_yx), dtype=np.float64)[:, None, None], np.broadcast_shapes(y.shape, x.shape)
+    )
     coordinates = np.broadcast_arrays(z, y, x)
     return np.asarray(ndimage.map_coordinates(block.hu_zyx, coordinates, order=1, cval=AIR_HU), dtype=np.float32)
 

@@ -20,6 +20,7 @@
   + RecordError             -> look at the record again
     - RecordNotFoundError     nothing under that id
     - ConflictError           somebody else was first (stale edit, second child)
+      . LeaseLostError          another worker has taken the job over
     - IdentityQuestionError   the same patient id with other birth date, sex or name
   + ExchangeError           -> check the destination
   + SettingsError           -> correct the setting that is named
@@ -209,6 +210,14 @@ class ConflictError(RecordError):
 
     code = "conflict"
     title = "Somebody else changed this first"
+
+
+class LeaseLostError(ConflictError):
+    """A worker was silent for longer than its lease, and another one has taken the job over."""
+
+    code = "lease_lost"
+    title = "Another worker has taken the job over"
+    default_next_step = "Nothing to do: the other worker finishes the job."
 
 
 class IdentityQuestionError(RecordError):

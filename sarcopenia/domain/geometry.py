@@ -41,13 +41,15 @@ class PlaneGeometry:
     @property
     def normal_lps(self) -> NDArray[np.float64]:
         """Unit normal, row direction × column direction."""
-        return np.cross(self.row_direction_lps, self.column_direction_lps)
+        return np.asarray(np.cross(self.row_direction_lps, self.column_direction_lps))
 
     def to_lps_mm(self, index_yx: NDArray[np.float64]) -> NDArray[np.float64]:
         """Patient coordinates, shape (..., 3), of fractional (row, column) indices of shape (..., 2)."""
         row_step = np.asarray(self.column_direction_lps) * self.spacing_mm_yx[0]
         column_step = np.asarray(self.row_direction_lps) * self.spacing_mm_yx[1]
-        return np.asarray(self.origin_lps_mm) + index_yx[..., :1] * row_step + index_yx[..., 1:] * column_step
+        return np.asarray(
+            np.asarray(self.origin_lps_mm) + index_yx[..., :1] * row_step + index_yx[..., 1:] * column_step
+        )
 
     def to_index_yx(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fractional (row, column) indices, shape (..., 2), of the projection of points (..., 3) onto the plane."""
@@ -100,7 +102,8 @@ class VolumeGeometry:
     @cached_property
     def slice_positions_mm(self) -> NDArray[np.float64]:
         """Position of every slice along the normal in mm, shape (z,), increasing from feet to head."""
-        return np.asarray(self.slice_origins_lps_mm, dtype=np.float64) @ np.asarray(self.normal_lps)
+        origins = np.asarray(self.slice_origins_lps_mm, dtype=np.float64)
+        return np.asarray(origins @ np.asarray(self.normal_lps))
 
     @cached_property
     def slice_z_mm(self) -> NDArray[np.float64]:

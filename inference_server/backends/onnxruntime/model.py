@@ -85,7 +85,7 @@ class Group:
 
 def require_old_numpy(version: str) -> None:
     """Raise `RuntimeError` for numpy 2 or newer: this python stub then returns empty tensors without any error."""
-    if int(version.split(".")[0]) >= 2:
+    if int(version.split(".", maxsplit=1)[0]) >= 2:
         raise RuntimeError(f"numpy {version} is installed in Triton's environment; it must be older than 2")
 
 
@@ -134,7 +134,7 @@ def equal_shapes(feeds_of_requests: Sequence[Feeds]) -> list[Group]:
 def run_together(
     session: onnxruntime.InferenceSession, output_names: list[str], feeds: Sequence[Feeds]
 ) -> list[tuple[np.ndarray, ...]]:
-    """Outputs of every request from one run on their concatenation along the batch axis."""
+    """Return the outputs of every request from one run on their concatenation along the batch axis."""
     joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
     outputs = session.run(output_names, joined)
     ends = np.cumsum([len(next(iter(feed.values()))) for feed in feeds])[:-1]

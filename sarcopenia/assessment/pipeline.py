@@ -1,0 +1,238 @@
+"""From a CT volume to a measurement: the one road that the worker, the command line and the tests take.
+
+`assess` is a generator of typed events; whoever iterates decides what to do with them. Only small tensors travel to the
+models: two spine projections first, then the slices around L3.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+
+from sarcopenia.assessment.composition import body_composition
+from sarcopenia.assessment.events import (
+    STAGES,
+    Assessment,
+    AssessmentArrays,
+    AssessmentEvent,
+    AssessmentFinished,
+    AssessmentOptions,
+    Scouts,
+    Stage,
+    StageEvent,
+)
+from sarcopenia.assessment.flags import SliceEvidence, level_flags, scan_flags, slice_flags, verdict_of
+from sarcopenia.assessment.level import find_level
+from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut, noise_sd_hu
+from sarcopenia.assessment.scouts import make_scouts
+from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
+from sarcopenia.assessment.slices import averaging_count, resolve_slice, slab_slices, slice_hu
+from sarcopenia.assessment.spine_projection import coarse_block, find_midline, project_spine
+from sarcopenia.domain.errors import NoBodyError
+from sarcopenia.domain.results import (
+    Flag,
+    ImageQuality,
+    LevelFinding,
+    LevelRule,
+    Measurement,
+    Provenance,
+    Severity,
+    Uncertainty,
+    Verdict,
+    VertebraPosition,
+)
+from sarcopenia.domain.volume import CtVolume
+from sarcopenia.inference.port import ModelClient
+
+MIN_SPINE_LENGTH_MM = 40.0
+"""A series shorter than a vertebra and a half has no level to be counted."""
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What the search for L3 brought; nothing for a single slice."""
+
+    level: LevelFinding | None
+    scouts: Scouts | None
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The slice to be measured: index, name of the level where known, the rule, and how many slices are averaged."""
+
+    slice_index: int
+    level: str | None
+    rule: LevelRule
+    averaged_slices: int
+
+
+def assess(
+    volume: CtVolume, models: ModelClient, options: AssessmentOptions | None = None
+) -> Iterator[AssessmentEvent]:
+    """Measure a scan; the last event carries the result.
+
+    Raises
+    ------
+    InputError: the scan cannot be measured. InferenceError: the models could not be asked.
+    """
+    options = options or AssessmentOptions()
+    given = None if options.slice_choice is None else resolve_slice(volume, options.slice_choice)
+    yield _event(Stage.PROJECT, "Looking along the spine")
+    search = _Search(None, None)
+    if _has_length(volume):
+        yield _event(Stage.LOCATE, "Counting vertebrae")
+        search = _locate(volume, models, required=given is None)
+    target = _target(volume, search.level, given)
+    if target is None:
+        yield AssessmentFinished(_without_l3(volume, models, search, options))
+        return
+    yield _event(Stage.SEGMENT, f"Outlining muscle and fat at {target.level or 'the given slice'}")
+    chosen = slab_slices(volume, target.slice_index)
+    images = [slice_hu(volume, index, target.averaged_slices) for index in chosen]
+    planes = [volume.geometry.plane(index) for index in chosen]
+    segmented = segment_slices(images, planes, models)
+    yield _event(Stage.MEASURE, "Measuring")
+    arrays = AssessmentArrays(images[0], segmented[0].compartments, planes[0])
+    slab_sma = _slab_sma_cm2(segmented, planes[0].pixel_area_mm2)
+    yield AssessmentFinished(_measured(volume, models, search, target, (arrays, segmented[0], slab_sma), options))
+
+
+def _event(stage: Stage, text: str) -> StageEvent:
+    return StageEvent(stage, STAGES.index(stage), len(STAGES), text)
+
+
+def _has_length(volume: CtVolume) -> bool:
+    position = volume.geometry.slice_positions_mm
+    return bool(position[-1] - position[0] >= MIN_SPINE_LENGTH_MM)
+
+
+def _locate(volume: CtVolume, models: ModelClient, *, required: bool) -> _Search:
+    """Find the levels; where a slice is given anyway, a scan without bone is no error."""
+    try:
+        block = coarse_block(volume)
+        midline = find_midline(block)
+    except NoBodyError:
+        if required:
+            raise
+        return _Search(None, None)
+    projections = project_spine(block, midline)
+    level = find_level(volume, models.locate_spine(projections.hu_czw), projections.z_mm)
+    return _Search(level, make_scouts(block, midline))
+
+
+def _target(volume: CtVolume, level: LevelFinding | None, given: int | None) -> _Target | None:
+    """The slice to measure; ``None`` when L3 was looked for and is not in the scan."""
+    if given is not None:
+        return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, 1)
+    if level is None:
+        return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, 1)
+    if level.l3 is None:
+        return None
+    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, averaging_count(volume))
+
+
+def _label_at(volume: CtVolume, level: LevelFinding | None, slice_index: int) -> str | None:
+    """Name of the vertebra whose middle is nearest, if it is near enough to be meant."""
+    if level is None or not level.vertebrae:
+        return None
+    z_mm = volume.geometry.slice_z_mm[slice_index]
+    nearest = min(level.vertebrae, key=lambda vertebra: abs(vertebra.z_mm - z_mm))
+    return nearest.label if abs(nearest.z_mm - z_mm) <= _half_pitch_mm(level.vertebrae) else None
+
+
+def _half_pitch_mm(vertebrae: tuple[VertebraPosition, ...]) -> float:
+    heights = [vertebra.z_mm for vertebra in vertebrae]
+    return float(np.median(np.diff(heights))) / 2 if len(heights) > 1 else 17.5
+
+
+def _slab_sma_cm2(segmented: list[SegmentedSlice], pixel_area_mm2: float) -> float | None:
+    if len(segmented) == 1:
+        return None
+    return float(np.mean([np.count_nonzero(s.compartments.muscle_yx) for s in segmented]) * pixel_area_mm2 / 100)
+
+
+def _measured(
+    volume: CtVolume,
+    models: ModelClient,
+    search: _Search,
+    target: _Target,
+    found: tuple[AssessmentArrays, SegmentedSlice, float | None],
+    options: AssessmentOptions,
+) -> Assessment:
+    arrays, segmented, slab_sma_cm2 = found
+    compartments_yx = arrays.compartments.compartments_yx
+    composition = body_composition(arrays.hu_yx, compartments_yx, arrays.plane.pixel_area_mm2, options.vat_range_hu)
+    uncertainty = _uncertainty(segmented, search.level, target.rule)
+    quality = _quality(volume, arrays, target)
+    edge = cut_edge(arrays.hu_yx, arrays.plane)
+    cut = muscle_is_cut(edge, compartments_yx, arrays.plane)
+    evidence = SliceEvidence(composition.sma_cm2, slab_sma_cm2, uncertainty, quality, bool(edge.any()), cut)
+    flags = (*scan_flags(volume), *_level_flags(volume, search.level, target), *slice_flags(evidence))
+    measurement = Measurement(
+        level=target.level,
+        slice_index=target.slice_index,
+        slice_z_mm=float(volume.geometry.slice_z_mm[target.slice_index]),
+        slice_sop_instance_uid=volume.sop_instance_uids[target.slice_index] or None,
+        composition=composition,
+        slab_sma_cm2=slab_sma_cm2,
+        uncertainty=uncertainty,
+        quality=quality,
+        flags=flags,
+        verdict=verdict_of(flags),
+        provenance=_provenance(volume, models, target, options),
+    )
+    return Assessment(measurement, arrays, search.level, search.scouts)
+
+
+def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: LevelRule) -> Uncertainty:
+    areas = np.array(segmented.member_sma_cm2)
+    cov = 100 * float(areas.std(ddof=1) / max(areas.mean(), 1e-6)) if len(areas) > 1 else 0.0
+    found = level.l3 if level is not None and rule is LevelRule.MID_L3 else None
+    return Uncertainty(segmented.member_sma_cm2, cov, None if found is None else found.spread_mm)
+
+
+def _quality(volume: CtVolume, arrays: AssessmentArrays, target: _Target) -> ImageQuality:
+    nominal = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0]
+    averaged_mm = nominal + (target.averaged_slices - 1) * volume.geometry.spacing_mm_zyx[0]
+    return ImageQuality(
+        effective_thickness_mm=averaged_mm or None,
+        noise_sd_hu=noise_sd_hu(arrays.hu_yx, arrays.compartments.muscle_yx),
+        hole_fraction=hole_fraction(arrays.hu_yx, arrays.compartments.compartments_yx, arrays.plane.pixel_area_mm2),
+    )
+
+
+def _level_flags(volume: CtVolume, level: LevelFinding | None, target: _Target) -> list[Flag]:
+    if target.rule is LevelRule.MID_L3 and level is not None:
+        return level_flags(volume, level)
+    name = f"at {target.level}" if target.level else "at an unknown level"
+    text = f"The slice was given, not found: this is SMA {name}. L3 cut-offs apply only if the slice is at L3."
+    return [Flag("level_given", text, Severity.REVIEW if target.level != "L3" else Severity.INFO)]
+
+
+def _without_l3(volume: CtVolume, models: ModelClient, search: _Search, options: AssessmentOptions) -> Assessment:
+    """The finding "L3 is not in this scan"."""
+    level = search.level
+    flags = (*scan_flags(volume), *(level_flags(volume, level) if level is not None else ()))
+    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, 1), options)
+    measurement = Measurement(None, None, None, None, None, None, None, None, flags, Verdict.NO_L3, provenance)
+    return Assessment(measurement, None, level, search.scouts)
+
+
+def _provenance(volume: CtVolume, models: ModelClient, target: _Target, options: AssessmentOptions) -> Provenance:
+    return Provenance(
+        models=models.identities(),
+        software_version=metadata.version("sarcopenia-dashboard"),
+        level_rule=target.rule,
+        series_hash=volume.series_hash,
+        vat_range_hu=options.vat_range_hu,
+        averaged_slices=target.averaged_slices,
+    )
+
+
+def run_assessment(volume: CtVolume, models: ModelClient, options: AssessmentOptions | None = None) -> Assessment:
+    """The result alone, for callers that draw no progress."""
+    for event in assess(volume, models, options):
+        if isinstance(event, AssessmentFinished):
+            return event.assessment
+    raise RuntimeError("an assessment ended without a result")

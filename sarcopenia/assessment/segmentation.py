@@ -1,0 +1,57 @@
+"""Compartments of native slices from the ensemble's answers on the model grid, and the ensemble's spread."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcopenia.assessment.composition import muscle_mask
+from sarcopenia.assessment.model_grid import AxialGrid, axial_grid
+from sarcopenia.domain.geometry import PlaneGeometry
+from sarcopenia.domain.results import Compartment, CompartmentMap
+from sarcopenia.inference.port import ModelClient
+
+
+@dataclass(frozen=True)
+class SegmentedSlice:
+    """One slice: its compartments, and the SMA in cm² that every member of the ensemble would have measured."""
+
+    compartments: CompartmentMap
+    member_sma_cm2: tuple[float, ...]
+
+
+def segment_slices(
+    images: list[NDArray[np.int16]], planes: list[PlaneGeometry], models: ModelClient
+) -> list[SegmentedSlice]:
+    """Segment native slices (y, x) in one call to the model.
+
+    Raises
+    ------
+    NoBodyError: a slice shows no body. InferenceError: the model could not be asked.
+    """
+    grids = [axial_grid(image, plane) for image, plane in zip(images, planes, strict=True)]
+    shape = (max(g.shape_yx[0] for g in grids), max(g.shape_yx[1] for g in grids))
+    grids = [replace(grid, shape_yx=shape) for grid in grids]
+    batch = np.stack([np.round(g.to_model(image)) for g, image in zip(grids, images, strict=True)]).astype(np.int16)
+    answers = models.segment_compartments(batch)
+    return [
+        _segmented(image, plane, grid, answer)
+        for image, plane, grid, answer in zip(images, planes, grids, answers, strict=True)
+    ]
+
+
+def _segmented(
+    hu_yx: NDArray[np.int16], plane: PlaneGeometry, grid: AxialGrid, members_mcyx: NDArray[np.uint8]
+) -> SegmentedSlice:
+    """Mean of the members on native pixels, and every member's own muscle area."""
+    total: NDArray[np.float32] | None = None
+    wall_probability, areas_cm2 = [], []
+    for member in members_mcyx:
+        native = grid.to_native(member.astype(np.float32) / 255)
+        total = native if total is None else total + native
+        wall_probability.append(native[Compartment.MUSCLE_WALL])
+        area = np.count_nonzero(muscle_mask(hu_yx, native.argmax(axis=0).astype(np.uint8)))
+        areas_cm2.append(float(area * plane.pixel_area_mm2 / 100))
+    compartments = np.asarray(total).argmax(axis=0).astype(np.uint8)
+    spread = np.std(wall_probability, axis=0).astype(np.float32)
+    return SegmentedSlice(CompartmentMap(compartments, muscle_mask(hu_yx, compartments), spread), tuple(areas_cm2))
