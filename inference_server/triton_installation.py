@@ -1,7 +1,7 @@
 """Where the embedded Triton is, and whether it can run: the virtual environment with NVIDIA's `nvidia-pytriton` wheel.
 
-The wheel carries a genuine `tritonserver` with its python backend, but needs numpy < 2; so it lives in an environment of
-its own, `.venv-triton`, which ``make run`` builds. Whatever is wrong with it is one `SettingsError` that says what to do.
+The wheel carries a genuine `tritonserver` with its python backend, but needs numpy < 2; so it lives in an environment
+of its own, `.venv-triton`, which ``make run`` builds. Whatever is wrong with it is one `SettingsError` with a way out.
 """
 
 import json
@@ -64,7 +64,7 @@ def find_triton(environment: Path) -> TritonInstallation:
     stub = triton / "python_backend_stubs" / facts["python"] / "triton_python_backend_stub"
     if not stub.is_file():
         raise SettingsError(
-            f"Triton's environment {environment} has Python {facts['python']}, for which Triton brings no python backend.",
+            f"Triton's environment {environment} has Python {facts['python']}, which Triton cannot use.",
             "Remove the folder, install Python 3.11, and run `make run`.",
         )
     _require_shared_python(facts["python"], Path(facts["library_dir"]))
@@ -110,5 +110,5 @@ def _require_shared_python(version: str, library_dir: Path) -> None:
     if not (library_dir / name).exists():
         raise SettingsError(
             f"Triton needs the shared library {name}, which is not in {library_dir}.",
-            f"Install it (Debian and Ubuntu: apt-get install libpython{version}) or a Python built with --enable-shared.",
+            f"Install it (Debian, Ubuntu: apt-get install libpython{version}) or a Python built with --enable-shared.",
         )

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ EXIT_TIMEOUT_S: Final = 10
 """How long the server may finish requests under way before it is killed."""
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # where Linux shows POSIX shared memory
 SHARED_MEMORY_STEP_BYTES: Final = 16 * 1024 * 1024
-"""Start size and growth of the memory that carries tensors to the python stub; the default of 1 MB grows all the time."""
+"""Start size and growth of the memory that carries tensors to a python stub; 1 MB, the default, grows all the time."""
 RESTRICTED: Final = "model-repository,shared-memory,trace,logging"
 """Protocols that nobody needs and that change or read the server; closed by a key that is thrown away."""
 ONNXRUNTIME_BACKEND: Final = Path(__file__).parent / "backends" / "onnxruntime" / "model.py"
@@ -90,13 +91,24 @@ def require_models(model_repository: Path) -> None:
         )
 
 
+def reason_in_log(lines: Sequence[str]) -> str:
+    """Return the first failed model of a log, else its last error, without Triton's prefixes."""
+    errors = [line for line in lines if line.startswith(("E", "error:"))]
+    failed = [line for line in errors if "failed to load '" in line]
+    if not errors:
+        return "the server ended without a word in its log."
+    return (failed[0] if failed else errors[-1]).rpartition('] "')[2].rstrip('"')
+
+
 def prepare_backends(installation: TritonInstallation, folder: Path) -> Path:
-    """Build the server's backend folder: the wheel's python backend with its stub, and our `onnxruntime`."""
+    """Build the server's backend folder: the wheel's python backend with its stub, and our `onnxruntime`.
+
+    Copies (3 MB), because Triton refuses a library that a link leads out of its backend folder.
+    """
     python = folder / "backends" / "python"
-    python.mkdir(parents=True)
-    for part in ("libtriton_python.so", "triton_python_backend_utils.py"):
-        (python / part).symlink_to(installation.python_backend / part)
-    stub = Path(shutil.copy(installation.stub, python))
+    shutil.copytree(installation.python_backend, python, ignore=shutil.ignore_patterns("__pycache__"))
+    stub = python / installation.stub.name
+    shutil.copy(installation.stub, stub)
     stub.chmod(0o755)
     onnxruntime = folder / "backends" / "onnxruntime"
     onnxruntime.mkdir()
@@ -127,6 +139,7 @@ class TritonLaunch:
             "metrics-address": LOOPBACK,
             "metrics-port": self.ports.metrics,
             "allow-gpu-metrics": "false",
+            "allow-cpu-metrics": "false",
             "exit-timeout-secs": EXIT_TIMEOUT_S,
             "http-restricted-api": f"{RESTRICTED}:key={secrets.token_hex()}",
             "grpc-restricted-protocol": f"{RESTRICTED}:key={secrets.token_hex()}",
@@ -144,7 +157,7 @@ class TritonLaunch:
         ]
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of the server: nothing of this process but the basics, so no secrets and no PYTHONPATH."""
+        """Return the server's variables: of this process only the basics, so no secrets and no PYTHONPATH."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "TZ") if name in os.environ}
         libraries = os.pathsep.join(str(folder) for folder in self.installation.library_dirs)
         path = os.pathsep.join([str(self.installation.bin_dir), "/usr/local/bin", "/usr/bin", "/bin"])
@@ -195,10 +208,8 @@ class TritonProcess:
                 self._process.wait(EXIT_TIMEOUT_S + 2)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        try:
+        with suppress(ProcessLookupError):  # the usual case: no stub is left
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # no stub was left
         self._process.wait()
         for region in SHARED_MEMORY.glob(f"{self._prefix}*"):
             region.unlink(missing_ok=True)

@@ -89,6 +89,7 @@ SETTINGS: Final = (
     Setting("database_url", "SQLite in data_dir", "", "SQLAlchemy URL of the records; sqlite or postgresql.", _url),
     Setting("blob_url", "a folder in data_dir", "", "fsspec URL of the store of uploads, pixels and masks.", _url),
     Setting("model_repository", "beside the package", "", "Folder with the models that Triton serves.", _path),
+    Setting("triton_environment", "beside the package", "", "Virtual environment with the embedded Triton.", _path),
     Setting(
         "triton_url", "not set", "", "HOST:PORT of a running Triton (gRPC); not set: start the embedded.", _address
     ),
@@ -111,6 +112,7 @@ class Settings:
     database_url: str
     blob_url: str
     model_repository: Path
+    triton_environment: Path
     triton_url: str | None = None
     triton_http_port: int = 8000
     triton_grpc_port: int = 8001
@@ -131,7 +133,9 @@ class Settings:
         data_dir = given.setdefault("data_dir", user_data_path("sarcopenia-dashboard"))
         given.setdefault("database_url", f"sqlite:///{data_dir}/records.sqlite3")
         given.setdefault("blob_url", f"file://{data_dir}/blobs")
-        given.setdefault("model_repository", Path(__file__).resolve().parents[1] / "model_repository")
+        beside_the_package = Path(__file__).resolve().parents[1]
+        given.setdefault("model_repository", beside_the_package / "model_repository")
+        given.setdefault("triton_environment", beside_the_package / ".venv-triton")
         return cls(**given)  # type: ignore[arg-type] # each parser gives its field's type; a test holds them together
 
 

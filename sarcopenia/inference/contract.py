@@ -1,7 +1,7 @@
 """The tensors of the served models, as the product expects them; a test holds `model_repository/*/config.pbtxt` to it.
 
 Both networks see a fixed mm grid in a canonical orientation (`sarcopenia.assessment.model_grid` goes there and back).
-HU travel as INT16, probabilities as UINT8 (255 = certain): half a level of 1/255 is far below the spread of the members.
+HU travel as INT16, probabilities as UINT8 (255 = certain): half a level of 1/255 is far below the spread of members.
 """
 
 from dataclasses import dataclass
@@ -37,10 +37,18 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelContract:
-    """What a model takes and gives, and the version that this software was made for."""
+    """What a model takes and gives, and the version that this software was made for.
+
+    Attributes
+    ----------
+    max_batch_size: largest batch of one call; clients send longer ones in pieces.
+    canary_dims: dims of the smallest valid input, without the batch axis: what a health check sends.
+    """
 
     name: str
     version: str
+    max_batch_size: int
+    canary_dims: tuple[int, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
@@ -48,6 +56,8 @@ class ModelContract:
 SPINE_LEVEL_CONTRACT: Final = ModelContract(
     name=SPINE_LEVEL,
     version="1",
+    max_batch_size=4,
+    canary_dims=(2, SPINE_LENGTH_MULTIPLE, SPINE_WIDTH),
     # channel 0: sagittal thick slab (z, anterior-posterior); channel 1: coronal projection (z, right-left), or all air
     inputs=(TensorSpec("spine_projections_hu", "TYPE_INT16", (2, -1, SPINE_WIDTH)),),
     outputs=(
@@ -62,6 +72,8 @@ SPINE_LEVEL_CONTRACT: Final = ModelContract(
 BODY_COMPARTMENTS_CONTRACT: Final = ModelContract(
     name=BODY_COMPARTMENTS,
     version="1",
+    max_batch_size=8,
+    canary_dims=(1, AXIAL_SIZE_MULTIPLE, AXIAL_SIZE_MULTIPLE),
     inputs=(TensorSpec("ct_hu", "TYPE_INT16", (1, -1, -1)),),
     # members of the ensemble × compartments × rows × columns
     outputs=(TensorSpec("member_probability", "TYPE_UINT8", (-1, COMPARTMENT_COUNT, -1, -1)),),

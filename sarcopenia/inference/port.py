@@ -31,7 +31,8 @@ class SpineProfile:
 class ModelHealth:
     """One model's canary: whether a real inference came back in time, how long it took, and the words if not.
 
-    ``pending_requests`` is the server's queue for this model, ``None`` when the server does not say.
+    ``pending_requests`` is the server's queue for this model, ``None`` when the server does not say; ``code`` is the
+    code of the `InferenceError` behind an unhealthy model, "" for a healthy one.
     """
 
     name: str
@@ -40,17 +41,18 @@ class ModelHealth:
     latency_ms: float | None
     pending_requests: int | None
     message: str
+    code: str = ""
 
 
 class ModelClient(Protocol):
     """Typed access to the served models. Every method raises an `InferenceError` of the fitting kind."""
 
     def locate_spine(self, projections_hu_czw: NDArray[np.int16]) -> SpineProfile:
-        """Vertebral coordinates along a spine, from int16 projections of shape (2, z, SPINE_WIDTH), z a multiple of 16."""
+        """Vertebral coordinates along a spine, from int16 projections (2, z, SPINE_WIDTH), z a multiple of 16."""
         ...
 
     def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
-        """Member probabilities (n, member, 5, y, x), uint8 with 255 = 1, of int16 slices (n, y, x) on the model grid."""
+        """Member probabilities (n, member, 5, y, x), uint8 with 255 = 1, of int16 slices (n, y, x) on the grid."""
         ...
 
     def identities(self) -> tuple[ModelIdentity, ...]:

@@ -14,6 +14,7 @@ GOOD_VALUES = {
     "database_url": ("postgresql://db/records", "postgresql://db/records"),
     "blob_url": ("s3://bucket/blobs", "s3://bucket/blobs"),
     "model_repository": ("/srv/models", Path("/srv/models")),
+    "triton_environment": ("/srv/triton", Path("/srv/triton")),
     "triton_url": ("triton:8001", "triton:8001"),
     "triton_http_port": ("9000", 9000),
     "triton_grpc_port": ("9001", 9001),
