@@ -13,6 +13,9 @@ from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.scene import Scene
 from sarcopenia.phantom.shapes import rotate, smooth_min, superellipse
 
+Row = tuple[float, float, float, float, float]
+"""Centre x, y, half axes x, y in mm and turn in degrees."""
+
 
 @dataclass(frozen=True)
 class MuscleTable:
@@ -23,11 +26,12 @@ class MuscleTable:
     infiltration_gain: float
     follows_sacrum: bool = False
 
-    def at(self, station: float) -> NDArray[np.float64] | None:
+    def at(self, station: float) -> Row | None:
         """Centre x, y, half axes and turn at a station, ``None`` beyond the muscle's ends."""
         if not self.rows[0, 0] < station < self.rows[-1, 0]:
             return None
-        return np.array([np.interp(station, self.rows[:, 0], column) for column in self.rows.T[1:]])
+        x, y, half_x, half_y, turn = (float(np.interp(station, self.rows[:, 0], c)) for c in self.rows.T[1:])
+        return x, y, half_x, half_y, turn
 
 
 # Columns: station, centre x, centre y, half x, half y, turn.
@@ -102,24 +106,24 @@ MULTIFIDUS = MuscleTable(
 )
 
 
-def side_distance(scene: Scene, table: MuscleTable, side: int, patch: Patch, row: NDArray[np.float64]) -> Array:
+def side_distance(scene: Scene, table: MuscleTable, side: int, patch: Patch, row: Row) -> Array:
     """Signed distance of one muscle on one side (+1 left, -1 right) with its own small irregularity."""
     scale, swell = scene.person.scale, float(np.sqrt(scene.person.spec.muscle_scale))
     base_y = scene.axis_y_mm if table.follows_sacrum else scene.back_y_mm
     x = side * (patch.x_mm_yx - scene.axis_x_mm) - row[0] * scale
     y = patch.y_mm_yx - base_y - row[1] * scale
-    u, v = rotate(x, y, float(row[4]))
+    u, v = rotate(x, y, row[4])
     uneven = 0.8 * patch.cut(scene.texture.outline) + 0.3 * patch.cut(scene.texture.strand)
     return superellipse(u, v, row[2] * scale * swell, row[3] * scale * swell, table.power) + uneven
 
 
-def _placed(scene: Scene, table: MuscleTable, side: int) -> tuple[Patch, NDArray[np.float64]] | None:
+def _placed(scene: Scene, table: MuscleTable, side: int) -> tuple[Patch, Row] | None:
     row = table.at(scene.station)
     if row is None:
         return None
     scale, base_y = scene.person.scale, scene.axis_y_mm if table.follows_sacrum else scene.back_y_mm
     centre = (scene.axis_x_mm + side * row[0] * scale, base_y + row[1] * scale)
-    reach = 1.35 * scale * float(max(row[2], row[3])) + 8
+    reach = 1.35 * scale * max(row[2], row[3]) + 8
     patch = scene.canvas.patch(centre, (reach, reach))
     return None if patch is None else (patch, row)
 
@@ -136,7 +140,8 @@ def paint_back_muscles(scene: Scene) -> None:
     """Short muscles between the processes, erector spinae, then multifidus inside it behind a septum of fat."""
     patch = scene.canvas.patch((scene.axis_x_mm, scene.axis_y_mm + 34), (75, 50))
     if patch is not None:
-        scene.muscle(patch, around_spine(scene, patch), 2.5)
+        swell = float(np.sqrt(scene.person.spec.muscle_scale))
+        scene.muscle(patch, around_spine(scene, patch) + 24 * scene.person.scale * (1 - swell), 2.5)
     paint_paired(scene, ERECTOR)
     for side in (-1, 1):
         if placed := _placed(scene, MULTIFIDUS, side):

@@ -13,7 +13,7 @@ from sarcopenia.phantom.bowel import Content, Loop, PeritonealSpace, lay_loops, 
 from sarcopenia.phantom.canvas import Patch
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.scene import Person, Scene
-from sarcopenia.phantom.shapes import ellipse, ellipsoid, rotate, smooth_max, smooth_min
+from sarcopenia.phantom.shapes import ellipse, ellipsoid, length, rotate, smooth_max, smooth_min
 from sarcopenia.phantom.tissues import AIR_HU, LUNG_HU
 from sarcopenia.phantom.trunk import Outlines, cavity_box
 
@@ -78,7 +78,7 @@ def paint_organs(scene: Scene, outlines: Outlines) -> None:
 def _paint_lungs(scene: Scene, dome: Dome) -> None:
     whole, texture = scene.canvas.whole, scene.texture
     whole.paint(dome.lung_yx, LUNG_HU + 25 * texture.grain)
-    tubes = np.clip(1.2 - np.hypot(texture.vessel_a, texture.vessel_b) * 4, 0, 1)
+    tubes = np.clip(1.2 - length(texture.vessel_a, texture.vessel_b) * 4, 0, 1)
     whole.blend(tubes * np.clip(-dome.lung_yx / 3, 0, 1), scene.hu.vein)
 
 
@@ -103,7 +103,7 @@ def _within(outlines: Outlines, dome: Dome | None, margin_mm: float) -> Array:
 
 def bowel_of(person: Person) -> tuple[Loop, ...]:
     """Small bowel, sigmoid colon and rectum of a person."""
-    rng = np.random.default_rng([person.spec.seed, 5])
+    rng = np.random.default_rng([person.spec.seed, person.spec.scan_seed, 5])
     spine, scale = person.spine, person.scale
     stations = np.linspace(19.8, 13.3, 14)
     z = np.array([spine.z_of_station(s) for s in stations])
@@ -163,7 +163,7 @@ def _paint_colon(scene: Scene, outlines: Outlines, dome: Dome | None) -> None:
     sag = _height(scene, 14.2 + 0.3 * trait) + 34 * scale * (1 - (whole.x_mm_yx / half_width) ** 2) - 20
     if 11.8 < scene.station < 16.8:
         front = whole.y_mm_yx - outlines.box.front_y_mm - 25 * scale
-        across = np.hypot(front, sag) - (18 + 1.5 * trait) * scale + 4 * scene.texture.loops
+        across = length(front, sag) - (18 + 1.5 * trait) * scale + 4 * scene.texture.loops
         region = np.maximum(across, np.abs(whole.x_mm_yx) - half_width + 22)
         gas_line = outlines.box.front_y_mm + (26 + 6 * trait) * scale
         _paint_content(scene, whole, np.maximum(region + 2 * scene.texture.outline, within), Content.FAECES, gas_line)
@@ -190,7 +190,10 @@ def _paint_content(scene: Scene, patch: Patch, distance: Array, content: Content
     elif content is Content.FLUID:
         patch.paint(distance + 2.0, scene.hu.fluid + 5 + 4 * strand)
     elif content is Content.GAS:
-        patch.paint(distance + 1.8, np.where(patch.y_mm_yx < gas_line_y_mm + 14, AIR_HU, scene.hu.fluid + 8))
+        patch.paint(
+            distance + 1.8,
+            np.where(patch.y_mm_yx < gas_line_y_mm + 14, np.float32(AIR_HU), np.float32(scene.hu.fluid + 8)),
+        )
     else:
         bubbles = np.clip((grain + 0.5 * strand - 0.7) * 2.5, 0, 1)
         patch.paint(distance + 2.0, (35 + 18 * strand) * (1 - bubbles) - 550 * bubbles)
@@ -227,13 +230,13 @@ def _paint_liver(scene: Scene, outlines: Outlines, dome: Dome | None) -> None:
     rise = float(np.clip(_height(scene, 12.9 + 0.2 * trait) / 70, -0.6, 1))
     edge = -12 + 62 * rise - (0.55 + 0.2 * rise) * (y - outlines.box.front_y_mm / scale - 30)
     medial = (x - edge + 0.006 * (y - outlines.box.front_y_mm / scale - 45) ** 2) * 0.75 * scale
-    behind = 36 * scale - np.hypot(whole.x_mm_yx - scene.axis_x_mm - 8, whole.y_mm_yx - scene.axis_y_mm)
+    behind = 36 * scale - length(whole.x_mm_yx - scene.axis_x_mm - 8, whole.y_mm_yx - scene.axis_y_mm)
     behind = smooth_max(behind, _kidney_bed(scene), 8.0)
     shape = smooth_max(smooth_max(bottom, medial, 14.0), behind, 10.0)
     shape = shape + 5 * scene.texture.outline + 1.5 * scene.texture.loops + 9 * scene.texture.warp_x
     distance = np.maximum(shape, _within(outlines, dome, 3.5))
     whole.paint(distance, scene.hu.liver + 2 * scene.texture.grain)
-    veins = np.clip(1.4 - np.hypot(scene.texture.vessel_a, scene.texture.loops) * 5, 0, 1)
+    veins = np.clip(1.4 - length(scene.texture.vessel_a, scene.texture.loops) * 5, 0, 1)
     whole.blend(veins * np.clip(-distance / 5 - 0.6, 0, 1), scene.hu.vein)
 
 
@@ -279,7 +282,7 @@ def _paint_kidney(scene: Scene, outlines: Outlines, side: int) -> None:
     patch.paint(whole, scene.hu.kidney_cortex)
     pyramids = np.maximum(whole + 7, 2.5 * patch.cut(scene.texture.strand) - 0.5)
     patch.paint(pyramids, scene.hu.kidney_medulla)
-    vessel = np.hypot(y + 3, 1.2 * dz) - 5
+    vessel = length(y + 3, 1.2 * dz) - 5
     patch.paint(np.maximum.reduce([vessel, x - 4, -(x + 44), inside]) * scale, scene.hu.vein)
 
 
@@ -326,5 +329,5 @@ def _paint_pancreas(scene: Scene) -> None:
     x, y = (patch.x_mm_yx - scene.axis_x_mm) / scale, (patch.y_mm_yx - scene.back_y_mm) / scale
     course = -56 - 8 * np.cos(x / 22) + 0.25 * np.maximum(x - 15, 0)
     rise = 0.35 * (x - 5)
-    distance = np.hypot(y - course, 0.8 * (dz - rise)) - 10 + np.maximum(np.abs(x - 10) - 55, 0)
+    distance = length(y - course, 0.8 * (dz - rise)) - 10 + np.maximum(np.abs(x - 10) - 55, 0)
     patch.paint(distance * scale + 2.2 * patch.cut(scene.texture.strand) + 1, scene.hu.gland)

@@ -76,7 +76,7 @@ class Pelvis:
         order = np.argsort(self.wing_points[:, 1])
         points = self.wing_points[order]
         reach = np.interp(self.y_yx, points[:, 1], points[:, 0]).astype(np.float32)
-        front, back = points[0, 1], points[-1, 1] - 30
+        front, back = float(points[0, 1]), float(points[-1, 1]) - 30
         sides = np.maximum(self.side_x_yx - reach + 4, front - 6 - self.y_yx)
         return np.asarray(np.maximum(sides, self.y_yx - back))
 

@@ -6,9 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from sarcopenia.domain.results import Compartment
 from sarcopenia.phantom.fields import Array
+from sarcopenia.phantom.render import Grid
+from sarcopenia.phantom.scene import Person
+from sarcopenia.phantom.shapes import length
 from sarcopenia.phantom.spec import PhantomSpec
 from sarcopenia.phantom.tissues import TissueHu
+from sarcopenia.phantom.trunk import skin_box
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,74 @@ class NoiseFilter:
         return np.asarray(fft.irfft2(fft.rfft2(white) * self.gain, s=self.shape_yx), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Scanner:
+    """Everything around and after the body, for one scan; draws from its random generator slice by slice."""
+
+    person: Person
+    noise: NoiseFilter
+    random: np.random.Generator
+    x_mm_yx: Array
+    y_mm_yx: Array
+    couch: tuple[tuple[Array, float], ...]
+
+    @classmethod
+    def of(cls, person: Person, grid: Grid) -> "Scanner":
+        """Prepare couch, coordinates and noise of a scan."""
+        spec = person.spec
+        x, y = np.meshgrid(grid.column_mm.astype(np.float32), grid.row_mm.astype(np.float32))
+        couch = _couch(x, y, grid.back_y_mm + 3, spec.pixel_spacing_mm) if spec.table else ()
+        random = np.random.default_rng([spec.seed, spec.scan_seed, 4])
+        return cls(person, NoiseFilter.of(spec), random, x, y, couch)
+
+    def surround(self, hu_yx: Array, compartments_yx: NDArray[np.uint8], z_mm: float) -> Array:
+        """Add couch and arms where there is no body, then the point spread."""
+        outside = compartments_yx == Compartment.OUTSIDE
+        for share, hu in self.couch:
+            hu_yx = hu_yx + outside * share * (hu - hu_yx)
+        if self.person.spec.arms:
+            _, station, axis_x, axis_y = self.person.spine.at(z_mm)
+            reach = skin_box(self.person, station, axis_y, self.person.back_y_mm(z_mm)).half_width_mm + 47
+            for side in (-1, 1):
+                x, y = self.x_mm_yx - 0.6 * axis_x - side * reach, self.y_mm_yx + 10
+                hu_yx = _with_arm(hu_yx, x, y, outside, self.person.hu, station < 13.5)
+        return blur(hu_yx, self.person.spec)
+
+    def disturb(self, hu_yx: Array, compartments_yx: NDArray[np.uint8]) -> Array:
+        """Add noise and the streaks of metal."""
+        profile = noise_profile(compartments_yx > 0)
+        noisy = hu_yx + self.person.spec.noise_sd_hu * profile * self.noise.draw(self.random)
+        return np.asarray(noisy + metal_streaks(hu_yx, self.person.spec, self.random))
+
+
+def _couch(x_mm: Array, y_mm: Array, surface_y_mm: float, pixel_mm: float) -> tuple[tuple[Array, float], ...]:
+    """Shape a hollow, curved couch as (share, HU) of its two thin shells, lowest at ``surface_y_mm``."""
+    half_width, half_thickness = 265.0, 1.2 + 0.3 * pixel_mm
+    bend = (x_mm / half_width) ** 2
+    layers = []
+    for depth, hu in ((0.0, 60.0), (24.0, -60.0)):
+        distance = np.abs(y_mm - (surface_y_mm - 28 * bend + depth * (1 - 0.8 * bend))) - half_thickness
+        share = np.clip(0.5 - distance / pixel_mm, 0, 1) * (bend < 1)
+        layers.append((share.astype(np.float32), hu))
+    return tuple(layers)
+
+
+def _with_arm(
+    hu_yx: Array, x_mm: Array, y_mm: Array, outside: NDArray[np.bool_], tissue: TissueHu, upper: bool
+) -> Array:
+    """Paint an arm around the origin: skin, fat, muscle, one bone (upper arm) or two (forearm)."""
+    pixel = float(abs(y_mm[1, 0] - y_mm[0, 0]))
+    radius = length(x_mm / 0.85, y_mm)
+    rings = [(radius, 42.0, tissue.skin), (radius, 40.2, tissue.fat), (radius, 33.0, tissue.muscle)]
+    for bone_y in (0.0,) if upper else (-11.0, 11.0):
+        bone = length(x_mm, y_mm - bone_y)
+        size = 11.0 if upper else 7.5
+        rings += [(bone, size, tissue.cortical), (bone, size - 3.5, tissue.trabecular)]
+    for distance, limit, hu in rings:
+        hu_yx = hu_yx + outside * np.clip(0.5 + (limit - distance) / pixel, 0, 1) * (hu - hu_yx)
+    return hu_yx
+
+
 def blur(hu_yx: Array, spec: PhantomSpec) -> Array:
     """Point spread of the kernel: about 0.9 mm (smooth) to 0.4 mm (sharp) standard deviation."""
     sigma = (0.9 - 0.5 * spec.sharpness) / spec.pixel_spacing_mm
@@ -50,37 +123,6 @@ def noise_profile(body_yx: NDArray[np.bool_]) -> Array:
     """Relative noise: largest in the middle of the body, small in air; shape (rows, columns)."""
     smooth = ndimage.uniform_filter(body_yx.astype(np.float32), (body_yx.shape[0] // 5, body_yx.shape[1] // 5))
     return np.asarray(0.35 + 0.65 * np.clip(smooth * 1.1, 0, 1), dtype=np.float32)
-
-
-def paint_couch(hu_yx: Array, x_mm: Array, y_mm: Array, surface_y_mm: float) -> None:
-    """Paint a curved couch under the body: two thin shells. ``surface_y_mm`` is its lowest point's height."""
-    half_width = 265.0
-    sag = surface_y_mm - 28.0 * (x_mm / half_width) ** 2
-    for depth, hu in ((0.0, 40.0), (24.0, -120.0)):
-        shell = np.clip(
-            1.5 * np.abs(y_mm[1, 0] - y_mm[0, 0])
-            + 0.6
-            - np.abs(y_mm - sag - depth * (1 - 0.5 * (x_mm / half_width) ** 2)) / 1.2,
-            0,
-            1,
-        )
-        shell = shell * (np.abs(x_mm) < half_width) * (hu_yx < -800)
-        hu_yx += shell * (hu - hu_yx)
-
-
-def paint_arms(hu_yx: Array, x_mm: Array, y_mm: Array, centre_xy_mm: tuple[float, float], tissue: TissueHu) -> None:
-    """Forearms beside the body: skin, fat, muscle, two bones. They stay outside of every compartment."""
-    for side in (-1, 1):
-        x, y = x_mm - side * centre_xy_mm[0], y_mm - centre_xy_mm[1]
-        radius = np.hypot(x / 0.85, y)
-        for limit, hu in ((38.0, tissue.skin), (36.3, tissue.fat), (31.0, tissue.muscle)):
-            cover = np.clip(limit - radius, 0, 1)
-            hu_yx += cover * (hu - hu_yx)
-        for bone_y in (-11.0, 11.0):
-            bone = np.hypot(x, y - bone_y)
-            for limit, hu in ((7.5, tissue.cortical), (4.5, tissue.trabecular)):
-                cover = np.clip(limit - bone, 0, 1)
-                hu_yx += cover * (hu - hu_yx)
 
 
 def metal_streaks(hu_yx: Array, spec: PhantomSpec, rng: np.random.Generator) -> Array | float:

@@ -66,7 +66,7 @@ class Person:
     spec: PhantomSpec
     spine: Spine
     hu: TissueHu
-    traits: NDArray[np.float64]
+    traits: tuple[float, ...]
     loops: tuple[Loop, ...]
 
     @property

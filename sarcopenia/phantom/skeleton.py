@@ -10,7 +10,7 @@ from sarcopenia.phantom.canvas import Patch
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.pelvis import Pelvis
 from sarcopenia.phantom.scene import Scene
-from sarcopenia.phantom.shapes import box, capsule, ellipse, smooth_min, superellipse
+from sarcopenia.phantom.shapes import box, capsule, ellipse, length, smooth_min, superellipse
 from sarcopenia.phantom.spine import Vertebra
 from sarcopenia.phantom.tissues import METAL_HU
 from sarcopenia.phantom.trunk import Outlines
@@ -103,7 +103,7 @@ def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame
     arch = _arch(vertebra, frame, scene.person.spec.skeleton_scale) + 0.35 * patch.cut(scene.texture.strand)
     canal = ellipse(left, back - vertebra.half_depth_mm - 8.0, 11.0, 8.5)
     bone = np.maximum(smooth_min(body, arch, 3.0), -canal)
-    rim = np.where(arch < body, 1.9, 1.3)
+    rim = np.where(arch < body, np.float32(1.9), np.float32(1.3))
     paint_bone(scene, patch, bone, rim)
     patch.blend(np.clip(1.3 - np.abs(ends + 0.9), 0, 0.5) * (radial < -0.5), scene.hu.cortical)
     if scene.person.spec.spine_metal and 15.5 < vertebra.station < 17.5:
@@ -112,16 +112,16 @@ def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame
 
 def _spur_mm(scene: Scene) -> float:
     """How far the endplates' edges have grown out with age."""
-    return float(np.clip((scene.person.spec.age_years - 40) / 40, 0, 1)) * (1.0 + 0.8 * float(scene.person.traits[9]))
+    return float(np.clip((scene.person.spec.age_years - 40) / 40, 0, 1)) * (1.0 + 0.8 * scene.person.traits[9])
 
 
 def _screws(vertebra: Vertebra, frame: Frame) -> Array:
     """Pedicle screws with heads, and the rods that join them."""
     left, back, up = frame
     side, base = np.abs(left), back - vertebra.half_depth_mm
-    screw = np.hypot(capsule(side, base, (11.0, -20.0), (19.0, 22.0)), up - 5) - 3.0
-    head = np.hypot(np.hypot(side - 20, base - 25), up - 5) - 6.5
-    rod = np.maximum(np.hypot(side - 20, base - 27) - 2.8, np.abs(up) - 22)
+    screw = length(capsule(side, base, (11.0, -20.0), (19.0, 22.0)), up - 5) - 3.0
+    head = length(length(side - 20, base - 25), up - 5) - 6.5
+    rod = np.maximum(length(side - 20, base - 27) - 2.8, np.abs(up) - 22)
     return np.asarray(np.minimum(np.minimum(screw, head), rod))
 
 
@@ -176,7 +176,7 @@ def _transverse(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array
     """Transverse process: a rod that thins towards its tip."""
     along = np.clip((side - 16) / (shape.tip_x - 16), 0, 1)
     rod = capsule(side, base, (16.0, 10.0), (shape.tip_x, shape.tip_back))
-    return np.asarray(np.hypot(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 3.8 + 1.6 * along)
+    return np.asarray(length(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 3.8 + 1.6 * along)
 
 
 def _facets(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
@@ -211,7 +211,7 @@ def _paint_sacral(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) 
     paint_bone(scene, patch, np.maximum(solid, ends), 1.5)
     size = max(0.35, 1 - 0.22 * number)
     hollow = ellipse(left, back - vertebra.half_depth_mm - 6 * size, 11 * size, 6.5 * size)
-    foramen = np.hypot(np.hypot(side - 21 + 3 * number, back - 2), 0.7 * (up + vertebra.height_mm / 2)) - 4.5
+    foramen = length(length(side - 21 + 3 * number, back - 2), 0.7 * (up + vertebra.height_mm / 2)) - 4.5
     patch.paint(np.maximum(np.minimum(hollow, foramen), ends), scene.hu.fat + 50, _BONE)
 
 
@@ -251,9 +251,9 @@ def _paint_rib(
     steep = np.interp(angle, (angles[:-1] + angles[1:]) / 2, np.abs(np.diff(z_mm) / np.diff(angles)) / 115)
     across = (scene.z_mm - course) / np.sqrt(1 + steep**2)
     thick = (outlines.cavity_yx.ravel()[near] - 4.5) / 3.4
-    high = np.hypot(across, beyond) / 6.5
+    high = length(across, beyond) / 6.5
     distance = np.full(outlines.cavity_yx.shape, 50.0, dtype=np.float32)
-    distance.ravel()[near] = (np.hypot(thick, high) - 1) * 3.6
+    distance.ravel()[near] = (length(thick, high) - 1) * 3.6
     cartilage = outlines.angle_yx < np.pi - bone_end
     whole = scene.canvas.whole
     paint_bone(scene, whole, np.where(cartilage, 50.0, distance).astype(np.float32), 1.5)
@@ -267,7 +267,7 @@ def _paint_rib_neck(scene: Scene, head_z_mm: float) -> None:
     if height > 6 or patch is None:
         return
     side, back = np.abs(patch.x_mm_yx - scene.axis_x_mm), patch.y_mm_yx - scene.axis_y_mm
-    paint_bone(scene, patch, np.hypot(capsule(side, back, (19, 13), (42, 34)), 0.7 * height) - 4.2)
+    paint_bone(scene, patch, length(capsule(side, back, (19, 13), (42, 34)), 0.7 * height) - 4.2)
 
 
 def paint_wings(scene: Scene, pelvis: Pelvis) -> None:

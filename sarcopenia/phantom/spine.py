@@ -51,8 +51,8 @@ class Vertebra:
         """Tell whether some part of the vertebra (thoracic spinous processes hang low) lies at ``z_mm``."""
         lean = abs(float(self.axes[2][1]))
         above = z_mm - float(self.centre_mm[2])
-        hang = 30 if self.is_lumbar or self.is_sacral else 52
-        return -hang - 60 * lean < above < 26 + 30 * lean
+        hang = 36 if self.is_lumbar or self.is_sacral else 52
+        return -hang - 60 * lean < above < 30 + 40 * lean
 
     @property
     def is_lumbar(self) -> bool:

@@ -15,7 +15,7 @@ from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.muscles import around_spine, back_outline
 from sarcopenia.phantom.pelvis import Pelvis
 from sarcopenia.phantom.scene import Person, Scene
-from sarcopenia.phantom.shapes import smooth_min, superellipse
+from sarcopenia.phantom.shapes import length, smooth_min, superellipse
 
 _STATION = np.array([6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], dtype=float)
 _CAVITY_HALF_WIDTH = np.array([112, 124, 126, 124, 121, 117, 113, 110, 108, 103, 95, 82, 70, 62, 58], dtype=float)
@@ -49,8 +49,8 @@ _WALL = np.array(
 
 
 @dataclass(frozen=True)
-class CavityBox:
-    """Half width, front and back border (y) of the visceral cavity at one height, mm."""
+class Box:
+    """Half width, front and back border (y) of an outline at one height, mm."""
 
     half_width_mm: float
     front_y_mm: float
@@ -64,7 +64,7 @@ class Outlines:
     cavity_yx: Array
     angle_yx: Array
     wall_thickness_yx: Array
-    box: CavityBox
+    box: Box
 
 
 def along(station: float, table: NDArray[np.float64]) -> float:
@@ -72,23 +72,15 @@ def along(station: float, table: NDArray[np.float64]) -> float:
     return float(np.interp(station, _STATION, table))
 
 
-def cavity_box(person: Person, station: float, back_y_mm: float) -> CavityBox:
+def cavity_box(person: Person, station: float, back_y_mm: float) -> Box:
     """Size of the cavity at a station; ``back_y_mm`` is the spine's position there."""
     scale = person.scale
     bulge = along(station, _VISCERAL_BULGE) * (person.spec.visceral_fat - 0.4)
-    return CavityBox(
+    return Box(
         scale * (along(station, _CAVITY_HALF_WIDTH) + 15 * bulge),
         scale * (along(station, _CAVITY_FRONT) - 34 * bulge),
         back_y_mm + person.spec.skeleton_scale * along(station, _CAVITY_BACK),
     )
-
-
-def body_middle_y_mm(person: Person) -> float:
-    """Middle between belly and back at L3: where a radiographer centres the scan."""
-    fat = person.spec.subcutaneous_mm
-    front = cavity_box(person, 15.0, 0.0).front_y_mm - 11 * person.scale - fat
-    back = person.spec.skeleton_scale * along(15.0, _BACK_DEPTH) + fat
-    return (front + back) / 2
 
 
 def cavity_outlines(scene: Scene, pelvis: Pelvis | None) -> Outlines:
@@ -112,27 +104,43 @@ def _wall_row(station: float) -> NDArray[np.float64]:
     return np.array([np.interp(station, _WALL_STATION, column) for column in _WALL.T])
 
 
-def skin_distance(scene: Scene, outlines: Outlines, wall_yx: Array) -> Array:
-    """Distance to the skin: a rounded hull that keeps a layer of fat over the muscle wall."""
-    spec, scale, station = scene.person.spec, scene.person.scale, scene.station
+def skin_box(person: Person, station: float, axis_y_mm: float, back_y_mm: float) -> Box:
+    """Size of the body at a station: cavity, wall and fat; at the hips the gluteals; never without the sacrum."""
+    spec, scale = person.spec, person.scale
     fat, female = spec.subcutaneous_mm, spec.sex is Sex.FEMALE
+    cavity = cavity_box(person, station, back_y_mm)
     flank_wall = float(np.interp(1.6, _ANGLE, _wall_row(station))) * scale * spec.muscle_scale
     hips = scale * along(station, _HIP_HALF_WIDTH) * (1.04 if female else 1.0)
-    half_width = max(outlines.box.half_width_mm + flank_wall, hips) + fat * along(station, _FLANK_FAT)
-    front = outlines.box.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9)
     depth = spec.skeleton_scale * along(station, _BACK_DEPTH) + fat * along(station, _BACK_FAT)
-    back = max(scene.back_y_mm + depth, scene.axis_y_mm + 32 * spec.skeleton_scale + 0.7 * fat)
+    return Box(
+        max(cavity.half_width_mm + flank_wall, hips) + fat * along(station, _FLANK_FAT),
+        cavity.front_y_mm - 11 * scale - fat * along(station, _FRONT_FAT) * (1.1 if female else 0.9),
+        max(back_y_mm + depth, axis_y_mm + 32 * spec.skeleton_scale + 0.7 * fat),
+    )
+
+
+def body_boxes(person: Person) -> tuple[Box, ...]:
+    """Size of the body at every vertebra, from head to feet."""
+    places = ((v.station, v.centre_mm) for v in person.spine.vertebrae)
+    return tuple(skin_box(person, s, float(c[1]), person.back_y_mm(float(c[2]))) for s, c in places)
+
+
+def skin_distance(scene: Scene, wall_yx: Array) -> Array:
+    """Distance to the skin: a rounded hull that keeps a layer of fat over the muscle wall."""
+    box = skin_box(scene.person, scene.station, scene.axis_y_mm, scene.back_y_mm)
+    fat = scene.person.spec.subcutaneous_mm
     power = float(np.clip(2.85 - 0.015 * fat, 2.35, 2.75))
+    middle, half_depth = (box.front_y_mm + box.back_y_mm) / 2, (box.back_y_mm - box.front_y_mm) / 2
     x, y = scene.canvas.whole.x_mm_yx - scene.axis_x_mm * 0.6, scene.canvas.whole.y_mm_yx
-    hull = superellipse(x, y - (front + back) / 2, half_width, (back - front) / 2, power) + scene.texture.outline
+    hull = superellipse(x, y - middle, box.half_width_mm, half_depth, power) + scene.texture.outline
     furrow = 5 * np.exp(-((x / 13) ** 2)) * (y > scene.back_y_mm + 30)
-    furrow = furrow + _navel_depth_mm(scene) * np.exp(-((x / 4.5) ** 2)) * (y < front + 40)
+    furrow = furrow + _navel_depth_mm(scene) * np.exp(-((x / 4.5) ** 2)) * (y < box.front_y_mm + 40)
     return smooth_min(hull + furrow, wall_yx - (3 + 0.35 * fat), 12.0)
 
 
 def _navel_depth_mm(scene: Scene) -> float:
     """How far the navel, between L3 and L5, pulls the skin in."""
-    share = 1 - abs(scene.station - 16.0 - 0.25 * float(scene.person.traits[10])) / 0.4
+    share = 1 - abs(scene.station - 16.0 - 0.25 * scene.person.traits[10]) / 0.4
     return max(0.0, share) * (4 + 0.9 * scene.person.spec.subcutaneous_mm)
 
 
@@ -186,5 +194,5 @@ def paint_cavity(scene: Scene, outlines: Outlines) -> None:
     """Fill the cavity with visceral fat crossed by small vessels."""
     whole, texture = scene.canvas.whole, scene.texture
     whole.paint(outlines.cavity_yx, scene.hu.fat + 4 + 5 * texture.grain, Compartment.VISCERAL_CAVITY)
-    strands = np.clip(1.3 - np.hypot(texture.vessel_a, texture.vessel_b) * 3.6, 0, 1)
+    strands = np.clip(1.3 - length(texture.vessel_a, texture.vessel_b) * 3.6, 0, 1)
     whole.blend(0.75 * strands * np.clip(-outlines.cavity_yx / 6 - 0.5, 0, 1), scene.hu.vein)

@@ -12,6 +12,9 @@ from sarcopenia.domain.results import Compartment
 from sarcopenia.phantom.scene import Scene
 from sarcopenia.phantom.shapes import ellipse
 
+Row = tuple[float, float, float]
+"""Centre x, y and radius in mm."""
+
 _CAVITY = Compartment.VISCERAL_CAVITY
 
 
@@ -59,18 +62,23 @@ _CRUS = np.array([[8, 16, -14, 6], [12, 15, -19, 7], [13, 13, -21, 6.5], [14, 11
 def paint_vessels(scene: Scene) -> None:
     """Crura, aorta and caval vein with their branches to the pelvis, upper mesenteric vessels."""
     for side in (-1, 1):
-        row = np.array([np.interp(scene.station, _CRUS[:, 0], column) for column in _CRUS.T[1:]])
+        x, y, radius = _row(_CRUS, scene.station)
         if scene.station < 14.8:
-            _paint_round(scene, np.array([side * row[0], row[1], row[2]]), scene.hu.muscle, 1.4)
+            _paint_round(scene, (side * x, y, radius), scene.hu.muscle, 1.4)
     for vessel in _VESSELS:
         stations = vessel.rows[:, 0]
         if stations[0] <= scene.station <= stations[-1]:
-            row = np.array([np.interp(scene.station, stations, column) for column in vessel.rows.T[1:]])
+            row = _row(vessel.rows, scene.station)
             _paint_round(
                 scene, row, scene.hu.artery if vessel.artery else _vein_hu(scene), 1.0 if vessel.artery else 0.8
             )
             if vessel.artery:
                 _paint_plaques(scene, row)
+
+
+def _row(rows: NDArray[np.float64], station: float) -> Row:
+    x, y, radius = (float(np.interp(station, rows[:, 0], column)) for column in rows.T[1:])
+    return x, y, radius
 
 
 def _vein_hu(scene: Scene) -> float:
@@ -79,7 +87,7 @@ def _vein_hu(scene: Scene) -> float:
     return scene.hu.vein - 0.35 * late * (scene.hu.vein - 38)
 
 
-def _paint_round(scene: Scene, row: NDArray[np.float64], hu: float, flat: float) -> None:
+def _paint_round(scene: Scene, row: Row, hu: float, flat: float) -> None:
     scale = scene.person.scale
     centre = (scene.axis_x_mm + row[0] * scale, scene.back_y_mm + row[1] * scale)
     if patch := scene.canvas.patch(centre, (row[2] * 2 + 6, row[2] * 2 + 6)):
@@ -87,7 +95,7 @@ def _paint_round(scene: Scene, row: NDArray[np.float64], hu: float, flat: float)
         patch.paint(distance + 0.4 * patch.cut(scene.texture.outline), hu, _CAVITY)
 
 
-def _paint_plaques(scene: Scene, row: NDArray[np.float64]) -> None:
+def _paint_plaques(scene: Scene, row: Row) -> None:
     """Calcified plaques in the wall of an artery, more with age."""
     scale, age = scene.person.scale, scene.person.spec.age_years
     centre = (scene.axis_x_mm + row[0] * scale, scene.back_y_mm + row[1] * scale)
