@@ -26,6 +26,8 @@ SHARED_MEMORY_STEP_BYTES: Final = 16 * 1024 * 1024
 """Start size and growth of the memory that carries tensors to a python stub; 1 MB, the default, grows all the time."""
 RESTRICTED: Final = "model-repository,shared-memory,trace,logging"
 """Protocols that nobody needs and that change or read the server; closed by a key that is thrown away."""
+WITHOUT_GPU: Final = "CudaDriverHelper"
+"""Part of an error that the server writes at every start on a machine without a GPU, and that means nothing."""
 ONNXRUNTIME_BACKEND: Final = Path(__file__).parent / "backends" / "onnxruntime" / "model.py"
 
 
@@ -93,7 +95,7 @@ def require_models(model_repository: Path) -> None:
 
 def reason_in_log(lines: Sequence[str]) -> str:
     """Return the first failed model of a log, else its last error, without Triton's prefixes."""
-    errors = [line for line in lines if line.startswith(("E", "error:"))]
+    errors = [line for line in lines if line.startswith(("E", "error:")) and WITHOUT_GPU not in line]
     failed = [line for line in errors if "failed to load '" in line]
     if not errors:
         return "the server ended without a word in its log."

@@ -1,0 +1,76 @@
+"""Servers and clients of the contract tests: the embedded Triton on tiny models, the fake, and the published models."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_models import REPOSITORY, write_tiny_repository
+
+from inference_server.serve import triton_launch
+from inference_server.supervisor import EmbeddedTriton, SupervisionPolicy
+from inference_server.triton_process import TritonPorts
+from sarcopenia.inference.contract import CONTRACTS
+from sarcopenia.inference.fake import FakeModelClient
+from sarcopenia.inference.port import ModelClient
+from sarcopenia.inference.triton import TritonModelClient
+from sarcopenia.settings import Settings
+
+QUICK = SupervisionPolicy(poll_s=0.1, canary_every_s=0.5, first_pause_s=0.1)
+
+
+def weights_are_published() -> bool:
+    return all((REPOSITORY / c.name / c.version / "model.onnx").is_file() for c in CONTRACTS)
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def settings(tiny_repository: Path, tmp_path: Path) -> Settings:
+    """Settings with the tiny models, an empty data folder and free ports."""
+    ports = TritonPorts.free()
+    return replace(
+        Settings.from_environment({}),
+        data_dir=tmp_path / "data",
+        model_repository=tiny_repository,
+        triton_http_port=ports.http,
+        triton_grpc_port=ports.grpc,
+        triton_metrics_port=ports.metrics,
+    )
+
+
+def serve_and_connect(repository: Path) -> Iterator[TritonModelClient]:
+    settings = replace(Settings.from_environment({}), model_repository=repository)
+    with triton_launch(settings, TritonPorts.free()) as launch, EmbeddedTriton(launch, QUICK):
+        metrics = launch.ports.metrics_address
+        with TritonModelClient(launch.ports.grpc_address, metrics_address=metrics) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def tiny_triton(tiny_repository: Path) -> Iterator[TritonModelClient]:
+    """The embedded server on the tiny models; tests must leave it as it is."""
+    yield from serve_and_connect(tiny_repository)
+
+
+@pytest.fixture(scope="session")
+def published_triton() -> Iterator[TritonModelClient]:
+    """The embedded server on the models of the repository."""
+    if not weights_are_published():
+        pytest.skip("model_repository holds no weights yet")
+    yield from serve_and_connect(REPOSITORY)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("tiny_triton", marks=pytest.mark.triton),
+        pytest.param("published_triton", marks=pytest.mark.triton),
+    ]
+)
+def models(request: pytest.FixtureRequest) -> ModelClient:
+    """Each implementation of the port in turn."""
+    return FakeModelClient() if request.param == "fake" else request.getfixturevalue(request.param)

@@ -1,0 +1,137 @@
+"""The port's promises, held by the fake and by the real server alike."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from tiny_models import tiny_probability, tiny_spine_profile
+
+from sarcopenia.domain.errors import InferenceRejectedError, InferenceTimeoutError
+from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, CONTRACTS, SPINE_WIDTH
+from sarcopenia.inference.port import ModelClient
+from sarcopenia.inference.triton import TritonModelClient
+
+
+def random_hu(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-1024, 1500, shape, dtype=np.int16)
+
+
+@pytest.mark.parametrize("rows", [16, 160, 400])
+def test_spine_profile_has_one_float_per_row(models: ModelClient, rows: int) -> None:
+    profile = models.locate_spine(random_hu(2, rows, SPINE_WIDTH))
+    arrays = [profile.coordinate_z, profile.spread_z, profile.spine_z, profile.rib_z, profile.sacrum_z]
+    assert [a.shape for a in arrays] == [(rows,)] * 5
+    assert all(a.dtype == np.float32 and np.isfinite(a).all() for a in arrays)
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_compartments_keep_slices_and_size(models: ModelClient, count: int) -> None:
+    answer = models.segment_compartments(random_hu(count, 64, 96))
+    assert answer.dtype == np.uint8
+    assert answer.ndim == 5
+    assert answer.shape[0] == count
+    assert answer.shape[1] >= 1
+    assert answer.shape[2:] == (COMPARTMENT_COUNT, 64, 96)
+
+
+def test_a_batch_answers_like_single_slices(models: ModelClient) -> None:
+    slices = random_hu(11, 64, 64)
+    together = models.segment_compartments(slices)
+    one_by_one = np.concatenate([models.segment_compartments(each[None]) for each in slices])
+    # Another batch size may sum in another order: one level of 1/255 at most.
+    assert np.abs(together.astype(int) - one_by_one.astype(int)).max() <= 1
+
+
+def test_same_tensors_give_the_same_answer(models: ModelClient) -> None:
+    projections = random_hu(2, 64, SPINE_WIDTH)
+    first, second = models.locate_spine(projections), models.locate_spine(projections)
+    np.testing.assert_array_equal(first.coordinate_z, second.coordinate_z)
+
+
+def test_a_view_answers_like_its_copy(models: ModelClient) -> None:
+    mirrored = random_hu(2, 64, 96)[:, :, ::-1]
+    np.testing.assert_array_equal(models.segment_compartments(mirrored), models.segment_compartments(mirrored.copy()))
+
+
+def test_an_empty_image_is_answered(models: ModelClient) -> None:
+    air = np.full((1, 32, 32), AIR_HU, np.int16)
+    assert models.segment_compartments(air).shape[0] == 1
+    assert models.locate_spine(np.full((2, 16, SPINE_WIDTH), AIR_HU, np.int16)).spine_z.shape == (16,)
+
+
+@pytest.mark.parametrize(
+    "projections",
+    [
+        np.zeros((2, 15, SPINE_WIDTH), np.int16),
+        np.zeros((2, 0, SPINE_WIDTH), np.int16),
+        np.zeros((1, 16, SPINE_WIDTH), np.int16),
+        np.zeros((2, 16, SPINE_WIDTH + 1), np.int16),
+        np.zeros((16, SPINE_WIDTH), np.int16),
+        np.zeros((2, 16, SPINE_WIDTH), np.float32),
+    ],
+    ids=["rows", "no rows", "channels", "width", "axes", "type"],
+)
+def test_spine_projections_off_the_contract_are_rejected(models: ModelClient, projections: np.ndarray) -> None:
+    with pytest.raises(InferenceRejectedError):
+        models.locate_spine(projections)
+
+
+@pytest.mark.parametrize(
+    "slices",
+    [
+        np.zeros((0, 32, 32), np.int16),
+        np.zeros((1, 33, 32), np.int16),
+        np.zeros((1, 32, 48), np.int16),
+        np.zeros((1, 0, 32), np.int16),
+        np.zeros((32, 32), np.int16),
+        np.zeros((1, 32, 32), np.int32),
+    ],
+    ids=["no slices", "rows", "columns", "no rows", "axes", "type"],
+)
+def test_slices_off_the_contract_are_rejected(models: ModelClient, slices: np.ndarray) -> None:
+    with pytest.raises(InferenceRejectedError):
+        models.segment_compartments(slices)
+
+
+def test_identities_name_every_model_and_its_weights(models: ModelClient) -> None:
+    identities = models.identities()
+    assert [(i.name, i.version) for i in identities] == [(c.name, c.version) for c in CONTRACTS]
+    assert all(re.fullmatch("[0-9a-f]{64}", i.onnx_sha256) for i in identities)
+    assert all(i.precision and i.backend for i in identities)
+
+
+def test_check_reports_every_model_healthy(models: ModelClient) -> None:
+    health = models.check()
+    assert [(h.name, h.version, h.healthy, h.code) for h in health] == [
+        (c.name, c.version, True, "") for c in CONTRACTS
+    ]
+    assert all(h.latency_ms is not None and h.latency_ms > 0 for h in health)
+    assert [h.pending_requests for h in health] == [0, 0]
+
+
+@pytest.mark.triton
+class TestTriton:
+    """What only a real server can show."""
+
+    def test_tensors_arrive_and_return_unchanged(self, tiny_triton: TritonModelClient) -> None:
+        projections, slices = random_hu(2, 160, SPINE_WIDTH), random_hu(3, 96, 128)
+        profile = tiny_triton.locate_spine(projections)
+        arrays = [profile.coordinate_z, profile.spread_z, profile.spine_z, profile.rib_z, profile.sacrum_z]
+        np.testing.assert_allclose(np.stack(arrays), tiny_spine_profile(projections), rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(tiny_triton.segment_compartments(slices), tiny_probability(slices))
+
+    def test_many_threads_share_one_client(self, tiny_triton: TritonModelClient) -> None:
+        stacks = [random_hu(1 + seed % 4, 32 * (1 + seed % 3), 64, seed=seed) for seed in range(40)]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(tiny_triton.segment_compartments, stacks))
+        for stack, answer in zip(stacks, answers, strict=True):
+            np.testing.assert_array_equal(answer, tiny_probability(stack))
+
+    def test_the_deadline_of_a_call_is_kept(self, tiny_triton: TritonModelClient) -> None:
+        with TritonModelClient(tiny_triton.url, timeout_s=0.001) as hasty, pytest.raises(InferenceTimeoutError):
+            hasty.segment_compartments(random_hu(8, 384, 384))
+
+    def test_metrics_that_cannot_be_read_leave_the_queue_unknown(self, tiny_triton: TritonModelClient) -> None:
+        with TritonModelClient(tiny_triton.url, metrics_address=tiny_triton.url) as client:
+            assert [(h.healthy, h.pending_requests) for h in client.check()] == [(True, None)] * 2
