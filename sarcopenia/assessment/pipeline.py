@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sarcopenia.assessment.composition import body_composition
 from sarcopenia.assessment.events import (
@@ -27,7 +28,7 @@ from sarcopenia.assessment.level import find_level
 from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut, noise_sd_hu
 from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
-from sarcopenia.assessment.slices import averaging_count, resolve_slice, slab_slices, slice_hu
+from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
 from sarcopenia.assessment.spine_projection import coarse_block, find_midline, project_spine
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.results import (
@@ -59,12 +60,12 @@ class _Search:
 
 @dataclass(frozen=True)
 class _Target:
-    """The slice to be measured: index, name of the level where known, the rule, and how many slices are averaged."""
+    """The slice to be measured: index, level if known, the rule, and whether thin slices may be averaged."""
 
     slice_index: int
     level: str | None
     rule: LevelRule
-    averaged_slices: int
+    may_average: bool
 
 
 def assess(
@@ -89,7 +90,7 @@ def assess(
         return
     yield _event(Stage.SEGMENT, f"Outlining muscle and fat at {target.level or 'the given slice'}")
     chosen = slab_slices(volume, target.slice_index)
-    images = [slice_hu(volume, index, target.averaged_slices) for index in chosen]
+    images = [slice_hu(volume, _weights(volume, index, target)) for index in chosen]
     planes = [volume.geometry.plane(index) for index in chosen]
     segmented = segment_slices(images, planes, models)
     yield _event(Stage.MEASURE, "Measuring")
@@ -124,12 +125,19 @@ def _locate(volume: CtVolume, models: ModelClient, *, required: bool) -> _Search
 def _target(volume: CtVolume, level: LevelFinding | None, given: int | None) -> _Target | None:
     """The slice to measure; ``None`` when L3 was looked for and is not in the scan."""
     if given is not None:
-        return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, 1)
+        return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, may_average=False)
     if level is None:
-        return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, 1)
+        return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, may_average=False)
     if level.l3 is None:
         return None
-    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, averaging_count(volume))
+    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, may_average=True)
+
+
+def _weights(volume: CtVolume, slice_index: int, target: _Target) -> NDArray[np.float64]:
+    """Share of every slice in the image of one slice; a slice that a person chose stands alone."""
+    if target.may_average:
+        return averaging_weights(volume, slice_index)
+    return np.asarray(np.eye(1, volume.geometry.shape_zyx[0], slice_index)[0])
 
 
 def _label_at(volume: CtVolume, level: LevelFinding | None, slice_index: int) -> str | None:
@@ -194,9 +202,9 @@ def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: Le
 
 def _quality(volume: CtVolume, arrays: AssessmentArrays, target: _Target) -> ImageQuality:
     nominal = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0]
-    averaged_mm = nominal + (target.averaged_slices - 1) * volume.geometry.spacing_mm_zyx[0]
+    averaged = np.count_nonzero(_weights(volume, target.slice_index, target)) > 1
     return ImageQuality(
-        effective_thickness_mm=averaged_mm or None,
+        effective_thickness_mm=max(nominal, AVERAGED_THICKNESS_MM if averaged else 0.0) or None,
         noise_sd_hu=noise_sd_hu(arrays.hu_yx, arrays.compartments.muscle_yx),
         hole_fraction=hole_fraction(arrays.hu_yx, arrays.compartments.compartments_yx, arrays.plane.pixel_area_mm2),
     )
@@ -214,7 +222,7 @@ def _without_l3(volume: CtVolume, models: ModelClient, search: _Search, options:
     """The finding "L3 is not in this scan"."""
     level = search.level
     flags = (*scan_flags(volume), *(level_flags(volume, level) if level is not None else ()))
-    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, 1), options)
+    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, may_average=False), options)
     measurement = Measurement(None, None, None, None, None, None, None, None, flags, Verdict.NO_L3, provenance)
     return Assessment(measurement, None, level, search.scouts)
 
@@ -226,7 +234,7 @@ def _provenance(volume: CtVolume, models: ModelClient, target: _Target, options:
         level_rule=target.rule,
         series_hash=volume.series_hash,
         vat_range_hu=options.vat_range_hu,
-        averaged_slices=target.averaged_slices,
+        averaged_slices=int(np.count_nonzero(_weights(volume, target.slice_index, target))),
     )
 
 

@@ -49,17 +49,20 @@ def slab_slices(volume: CtVolume, slice_index: int) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def averaging_count(volume: CtVolume) -> int:
-    """How many slices (odd) make about 3 mm; 1 for series of 2 mm and more."""
+def averaging_weights(volume: CtVolume, slice_index: int) -> NDArray[np.float64]:
+    """Share of every slice (z,) in a slab of 3 mm around one slice; the slice alone for series of 2 mm and more."""
     spacing = volume.geometry.spacing_mm_zyx[0]
-    if volume.geometry.shape_zyx[0] == 1 or spacing >= THIN_BELOW_MM:
-        return 1
-    return 2 * int(np.round((AVERAGED_THICKNESS_MM / spacing - 1) / 2)) + 1
+    distance = np.abs(volume.geometry.slice_positions_mm - volume.geometry.slice_positions_mm[slice_index])
+    half = AVERAGED_THICKNESS_MM / 2 if volume.geometry.shape_zyx[0] > 1 and spacing < THIN_BELOW_MM else spacing / 2
+    overlap = np.minimum(distance + spacing / 2, half) - np.maximum(distance - spacing / 2, -half)
+    overlap[slice_index] = max(overlap[slice_index], 1e-6)
+    weights = np.where(overlap > 1e-9, overlap, 0.0)
+    return np.asarray(weights / weights.sum())
 
 
-def slice_hu(volume: CtVolume, slice_index: int, count: int) -> NDArray[np.int16]:
-    """HU (y, x) of a slice, the mean over ``count`` slices around it as far as the series reaches."""
-    start, stop = max(slice_index - count // 2, 0), slice_index + count // 2 + 1
-    if stop - start == 1:
-        return np.asarray(volume.hu_zyx[slice_index])
-    return np.asarray(np.round(volume.hu_zyx[start:stop].mean(axis=0)), dtype=np.int16)
+def slice_hu(volume: CtVolume, weights: NDArray[np.float64]) -> NDArray[np.int16]:
+    """HU (y, x) of the weighted mean of slices, rounded to whole HU."""
+    used = np.flatnonzero(weights)
+    if len(used) == 1:
+        return np.asarray(volume.hu_zyx[used[0]])
+    return np.asarray(np.round(np.tensordot(weights[used], volume.hu_zyx[used], axes=1)), dtype=np.int16)
