@@ -61,6 +61,7 @@ class Augmenter:
     def __call__(self, batch: Batch) -> Batch:
         """A changed copy of the batch."""
         batch = self.fatten_muscle(batch)
+        batch = self.fill_cavity(batch)
         batch = self.enhance_organs(batch)
         batch = self.warp(batch)
         batch = self.add_arms(batch)
@@ -101,6 +102,15 @@ class Augmenter:
         change = lumps * self.uniform(-50, 160, n, 1, 1, 1) + self.uniform(-15, 25, n, 1, 1, 1)
         bowel = ((self.smooth_field(n, 1, 14) - 1.2) * 8).sigmoid() * self.chance(0.1, n) * 400
         return replace(batch, hu=batch.hu + soft * (change * self.chance(0.5, n) + bowel))
+
+    def fill_cavity(self, batch: Batch) -> Batch:
+        """Organs where there was visceral fat: in thin people nothing but a hair of fat parts them from the wall."""
+        n = len(batch.hu)
+        cavity = batch.share[:, Compartment.VISCERAL_CAVITY : Compartment.VISCERAL_CAVITY + 1]
+        fat = ((batch.hu < -20) & (batch.hu > -200)).float() * cavity
+        organs = ((self.smooth_field(n, 1, 7) + self.uniform(-0.5, 2.0, n, 1, 1, 1)) * 4).sigmoid()
+        texture = self.uniform(15, 70, n, 1, 1, 1) + 12 * self.smooth_field(n, 1, 40)
+        return replace(batch, hu=batch.hu + fat * organs * (texture - batch.hu) * self.chance(0.3, n))
 
     def warp(self, batch: Batch) -> Batch:
         """Rotation, habitus stretch, shift, mirror and smooth elastic deformation."""
