@@ -1,1 +1,24 @@
-"""Placeholder until the room is furnished."""
+"""What a number means: indices and cut-off profiles, every number with its citation."""
+
+from sarcopenia.clinical.indices import bmi_kg_m2, smi_cm2_m2
+from sarcopenia.clinical.profiles import (
+    CutOffProfile,
+    Limit,
+    ProfileComparison,
+    ProfileSubject,
+    Standing,
+    all_profiles,
+    compare_with_profiles,
+)
+
+__all__ = [
+    "CutOffProfile",
+    "Limit",
+    "ProfileComparison",
+    "ProfileSubject",
+    "Standing",
+    "all_profiles",
+    "bmi_kg_m2",
+    "compare_with_profiles",
+    "smi_cm2_m2",
+]
