@@ -1,0 +1,76 @@
+"""Pixels of a DICOM image as int16 HU: decoding by plug-ins, modality LUT (PS3.3 C.11.1), padding (C.7.5.1)."""
+
+import io
+from typing import Final
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+
+from sarcopenia.domain.errors import BrokenSeriesError
+from sarcopenia.imaging.dicom_images import DicomImage
+
+AIR_HU: Final = -1024
+"""Lowest value kept: scanners pad outside the circle of reconstruction with −2000 to −3024."""
+MAX_HU: Final = int(np.iinfo(np.int16).max)
+PLAUSIBLE_AIR_OR_FAT_HU: Final = -40
+PLAUSIBLE_SPAN_HU: Final = 100
+
+
+def can_decode(image: DicomImage) -> bool:
+    """Whether an installed decoder reads the transfer syntax of the image."""
+    syntax = image.transfer_syntax
+    if not syntax.is_transfer_syntax or not syntax.is_compressed or syntax.is_deflated:
+        return True
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
+def decode_hu(image: DicomImage) -> NDArray[np.int16]:
+    """HU of one image, shape (rows, columns), rounded to the nearest HU; padding and everything below is −1024.
+
+    Raises
+    ------
+    BrokenSeriesError: the pixels are damaged or incomplete.
+    """
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(image.file.content), force=True)
+        dataset.file_meta.TransferSyntaxUID = image.transfer_syntax
+        stored = pixel_array(dataset, index=image.frame, raw=True)
+    except (ValueError, RuntimeError, AttributeError, KeyError, EOFError, TypeError, OSError) as error:
+        raise BrokenSeriesError(f"The pixels of {image.file.name} are damaged.") from error
+    stored = _without_overlay_bits(stored, dataset)
+    hu = np.rint(apply_modality_lut(stored, image.header))
+    hu[_is_padding(stored, image)] = AIR_HU
+    return np.asarray(np.clip(hu, AIR_HU, MAX_HU), dtype=np.int16)
+
+
+def looks_like_hu(hu_zyx: NDArray[np.int16]) -> bool:
+    """Whether values can be HU of a body: something as light as fat or air, and more than a few different tissues.
+
+    Masks, probability maps and pictures scaled to 0..255 fail.
+    """
+    low, high = int(hu_zyx.min()), int(hu_zyx.max())
+    return low < PLAUSIBLE_AIR_OR_FAT_HU and high - low >= PLAUSIBLE_SPAN_HU
+
+
+def _without_overlay_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
+    """Clear overlays that old scanners stored in the unused high bits of the pixels (PS3.3 C.9.2, retired)."""
+    in_pixels = any(e.keyword == "OverlayBitPosition" and e.value for e in dataset.group_dataset(0x6000))
+    unused = dataset.BitsAllocated - dataset.BitsStored
+    return (stored << unused) >> unused if in_pixels and unused > 0 else stored
+
+
+def _is_padding(stored: NDArray[np.integer], image: DicomImage) -> NDArray[np.bool_]:
+    """Pixels outside the reconstruction, Pixel Padding Value and Range Limit (0028,0120), (0028,0121)."""
+    value, limit = image.number("PixelPaddingValue"), image.number("PixelPaddingRangeLimit")
+    if value is None:
+        return np.zeros(stored.shape, dtype=np.bool_)
+    low, high = sorted((value, value if limit is None else limit))
+    return np.asarray((stored >= low) & (stored <= high))
