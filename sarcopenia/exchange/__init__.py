@@ -1,1 +1,1 @@
-"""Placeholder until the room is furnished."""
+"""What leaves the product and how its test data is written: DICOM and NIfTI files."""
