@@ -1,0 +1,1 @@
+"""The pages, as `st.navigation` runs them: each is one reading from top to bottom."""

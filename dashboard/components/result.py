@@ -1,0 +1,89 @@
+"""One result: what was measured, how sure, what to look at, and how far it lies from each cut-off profile."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.components.slice_view import show_scouts, show_slice
+from dashboard.images import ScoutLevels
+from dashboard.result_view import (
+    NOT_REVIEWED,
+    RESEARCH_USE,
+    SEVERITY_WORDS,
+    VERDICT_WORDS,
+    PersonAtScan,
+    comparison_rows,
+    comparisons,
+    figures,
+    place_words,
+    provenance_rows,
+    sorted_flags,
+)
+from sarcopenia.domain.results import Measurement, Severity, Verdict
+from sarcopenia.records import ScanSummary, StoredArrays, StoredMeasurement
+
+ICONS = {Severity.INFO: ":material/info:", Severity.REVIEW: ":material/visibility:", Severity.BLOCK: ":material/block:"}
+
+
+def show_result(scan: ScanSummary, stored: StoredMeasurement, arrays: StoredArrays, person: PersonAtScan) -> None:
+    """The whole result of one scan."""
+    measurement = stored.measurement
+    _show_verdict(stored)
+    picture, numbers = st.columns([3, 2], gap="large")
+    with picture:
+        _show_pictures(stored, arrays)
+    with numbers:
+        _show_figures(measurement, person)
+        _show_flags(measurement)
+    _show_comparisons(measurement, person, scan)
+    with st.expander("Where this number comes from"):
+        st.dataframe(pd.DataFrame(provenance_rows(measurement)), hide_index=True, width="stretch")
+        st.caption(RESEARCH_USE)
+
+
+def _show_verdict(stored: StoredMeasurement) -> None:
+    verdict = stored.measurement.verdict
+    words = VERDICT_WORDS[verdict]
+    state = NOT_REVIEWED if stored.review is None else stored.review.state.value
+    text = f"**{words}** {place_words(stored.measurement)} — **{state}**"
+    (st.info if verdict in (Verdict.ACCEPT, Verdict.NO_L3) else st.warning)(text)
+
+
+def _show_pictures(stored: StoredMeasurement, arrays: StoredArrays) -> None:
+    measurement, level = stored.measurement, stored.level
+    name = measurement.level or ("given slice" if measurement.slice_index is not None else "")
+    if arrays.slice is not None:
+        vat = measurement.provenance.vat_range_hu
+        caption = f"{place_words(measurement)} {RESEARCH_USE}. {NOT_REVIEWED}."
+        show_slice(arrays.slice, vat, caption, key=f"slice-{stored.measurement_id}")
+    levels = ScoutLevels(level.vertebrae if level is not None else (), measurement.slice_z_mm, name)
+    show_scouts(arrays.sagittal, arrays.coronal, levels)
+
+
+def _show_figures(measurement: Measurement, person: PersonAtScan) -> None:
+    rows = figures(measurement, person)
+    if not rows:
+        return
+    main, rest = rows[:3], rows[3:]
+    for place, figure in zip(st.columns(3), main, strict=True):
+        place.metric(f"{figure.name}", figure.text, help=f"{figure.long_name}. {figure.hint}")
+    for place, figure in zip(st.columns(2) + st.columns(2), rest, strict=True):
+        place.metric(f"{figure.name}", figure.text, help=f"{figure.long_name}. {figure.hint}")
+
+
+def _show_flags(measurement: Measurement) -> None:
+    flags = sorted_flags(measurement)
+    st.markdown("**Flags**" if flags else "**No flags.**")
+    for flag in flags:
+        st.markdown(f"{ICONS[flag.severity]} *{SEVERITY_WORDS[flag.severity]}* — {flag.text}")
+
+
+def _show_comparisons(measurement: Measurement, person: PersonAtScan, scan: ScanSummary) -> None:
+    found = comparisons(measurement, person, scan.header)
+    if not found:
+        return
+    st.subheader("Distance to cut-off profiles")
+    st.caption(
+        "There is no global verdict: which cut-off is chosen decides the answer. CT measures quantity of muscle; a low "
+        "value is not a diagnosis."
+    )
+    st.dataframe(pd.DataFrame(comparison_rows(found)), hide_index=True, width="stretch")

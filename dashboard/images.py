@@ -1,0 +1,204 @@
+"""Pictures made on the server: a slice with its overlay, and the scouts with their levels. No Streamlit.
+
+Display is radiological: the patient's right is on the left of the picture, the front on top, the head on top of scouts.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from sarcopenia.assessment.composition import FAT_HU, MUSCLE_HU, HuRange, tissue_mask
+from sarcopenia.assessment.model_grid import CanonicalView, find_body
+from sarcopenia.domain.errors import NoBodyError
+from sarcopenia.domain.geometry import PlaneGeometry
+from sarcopenia.domain.results import Compartment, VertebraPosition
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A display window: name, width and level in HU."""
+
+    name: str
+    width_hu: float
+    level_hu: float
+
+    def apply(self, hu: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Grey values 0..255."""
+        low = self.level_hu - self.width_hu / 2
+        return np.clip((hu.astype(np.float32) - low) * (255.0 / self.width_hu), 0, 255)
+
+
+WINDOWS: Final = (
+    Window("Soft tissue (400/40)", 400, 40),
+    Window("Muscle (−29 to 150)", 179, 60.5),
+    Window("Bone (1800/400)", 1800, 400),
+    Window("Lung (1500/−600)", 1500, -600),
+)
+SCOUT_WINDOW: Final = Window("Scout", 900, 150)
+
+
+@dataclass(frozen=True)
+class TissueLayer:
+    """One tissue of the overlay: name, compartment, HU range (``None``: the whole compartment), and colour."""
+
+    name: str
+    compartment: Compartment
+    hu_range: HuRange | None
+    colour: Rgb
+
+
+# Okabe and Ito's palette: told apart with any colour vision.
+MUSCLE_LAYER: Final = TissueLayer("Muscle (SMA)", Compartment.MUSCLE_WALL, MUSCLE_HU, (213, 94, 0))
+IMAT_LAYER: Final = TissueLayer("Intermuscular fat (IMAT)", Compartment.MUSCLE_WALL, FAT_HU, (0, 158, 115))
+SAT_LAYER: Final = TissueLayer("Subcutaneous fat (SAT)", Compartment.SUBCUTANEOUS, FAT_HU, (86, 180, 233))
+BONE_LAYER: Final = TissueLayer("Spine and bone", Compartment.SPINE_BONE, None, (204, 121, 167))
+VAT_COLOUR: Final[Rgb] = (240, 228, 66)
+
+
+def tissue_layers(vat_range_hu: HuRange) -> tuple[TissueLayer, ...]:
+    """Layers of the overlay; visceral fat with the range that the measurement used."""
+    vat = TissueLayer("Visceral fat (VAT)", Compartment.VISCERAL_CAVITY, vat_range_hu, VAT_COLOUR)
+    return (MUSCLE_LAYER, IMAT_LAYER, SAT_LAYER, vat, BONE_LAYER)
+
+
+@dataclass(frozen=True)
+class SliceDisplay:
+    """How a slice is shown: window, names of the layers that are on, opacity 0..1, outlines instead of areas."""
+
+    window: Window
+    layers: frozenset[str]
+    opacity: float
+    outlines: bool
+
+
+PICTURE_WIDTH: Final = 900
+SCALE_BAR_MM: Final = 50.0
+MARGIN_MM: Final = 10.0
+LINE: Final[Rgb] = (255, 255, 255)
+L3_COLOUR: Final[Rgb] = (255, 159, 28)
+LEVEL_COLOUR: Final[Rgb] = (150, 170, 190)
+
+
+def slice_picture(
+    hu_yx: NDArray[np.int16],
+    compartments_yx: NDArray[np.uint8],
+    plane: PlaneGeometry,
+    display: SliceDisplay,
+    vat_range_hu: HuRange,
+) -> bytes:
+    """PNG of one slice with its overlay, scale bar and orientation letters, cropped to the body."""
+    view = CanonicalView.of(plane)
+    hu = view.apply(hu_yx).astype(np.int16)
+    compartments = view.apply(compartments_yx).astype(np.uint8)
+    rgb = np.repeat(display.window.apply(hu)[..., None], 3, axis=2)
+    for layer in tissue_layers(vat_range_hu):
+        if layer.name in display.layers:
+            rgb = _blend(rgb, _layer_mask(hu, compartments, layer), layer.colour, display)
+    box = _body_box(hu, view.spacing_mm_yx)
+    image = _scaled(rgb[box], view.spacing_mm_yx)
+    _annotate(image, view.spacing_mm_yx[1] * rgb[box].shape[1] / image.width)
+    return _png(image)
+
+
+def _layer_mask(hu: NDArray[np.int16], compartments: NDArray[np.uint8], layer: TissueLayer) -> NDArray[np.bool_]:
+    if layer.hu_range is None:
+        return np.asarray(compartments == layer.compartment)
+    return tissue_mask(hu, compartments, layer.compartment, layer.hu_range)
+
+
+def _blend(
+    rgb: NDArray[np.float32], mask: NDArray[np.bool_], colour: Rgb, display: SliceDisplay
+) -> NDArray[np.float32]:
+    opacity = display.opacity
+    if display.outlines:
+        mask, opacity = mask & ~ndimage.binary_erosion(mask), 1.0
+    share = (mask * opacity)[..., None].astype(np.float32)
+    return rgb * (1 - share) + np.asarray(colour, dtype=np.float32) * share
+
+
+def _body_box(hu: NDArray[np.int16], spacing_mm_yx: tuple[float, float]) -> tuple[slice, slice]:
+    """The body with a margin; the whole image where no body is found."""
+    try:
+        top, left, bottom, right = find_body(hu, spacing_mm_yx).box_yx
+    except NoBodyError:
+        return slice(None), slice(None)
+    dy, dx = (round(MARGIN_MM / spacing) for spacing in spacing_mm_yx)
+    return slice(max(top - dy, 0), bottom + dy), slice(max(left - dx, 0), right + dx)
+
+
+def _scaled(rgb: NDArray[np.float32], spacing_mm_yx: tuple[float, float]) -> Image.Image:
+    """Picture of `PICTURE_WIDTH` with square pixels."""
+    rows, columns = rgb.shape[:2]
+    height = round(PICTURE_WIDTH * rows * spacing_mm_yx[0] / (columns * spacing_mm_yx[1]))
+    return Image.fromarray(rgb.astype(np.uint8)).resize((PICTURE_WIDTH, height), Image.Resampling.BICUBIC)
+
+
+def _annotate(image: Image.Image, mm_per_pixel: float) -> None:
+    """Scale bar of 5 cm, and the letters of the patient's right, left, front and back."""
+    draw, font = ImageDraw.Draw(image), _font(22)
+    width, height = image.size
+    for text, place in (("R", (12, height // 2)), ("L", (width - 26, height // 2)), ("A", (width // 2, 6))):
+        draw.text(place, text, fill=LINE, font=font)
+    draw.text((width // 2, height - 30), "P", fill=LINE, font=font)
+    length = SCALE_BAR_MM / mm_per_pixel
+    right, base = width - 20, height - 20
+    draw.line((right - length, base, right, base), fill=LINE, width=3)
+    draw.text((right - length, base - 30), "5 cm", fill=LINE, font=font)
+
+
+@cache
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, format="PNG")
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class ScoutLevels:
+    """Levels to draw on a scout: all vertebrae, and patient z in mm of the measured slice."""
+
+    vertebrae: tuple[VertebraPosition, ...]
+    measured_z_mm: float | None
+    measured_name: str
+
+
+def scout_picture(
+    hu_zx: NDArray[np.int16],
+    spacing_mm_zx: tuple[float, float],
+    z_mm: NDArray[np.float64],
+    levels: ScoutLevels,
+    letters: tuple[str, str],
+) -> bytes:
+    """PNG of a scout, head on top, with a tick for every vertebra and a line for the measured slice."""
+    grey = SCOUT_WINDOW.apply(hu_zx)[::-1]
+    zoom = 2
+    size = (round(grey.shape[1] * zoom), round(grey.shape[0] * zoom * spacing_mm_zx[0] / spacing_mm_zx[1]))
+    image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    draw, font = ImageDraw.Draw(image), _font(15)
+
+    def row_of(at_mm: float) -> float:
+        return float(np.interp(at_mm, z_mm, np.arange(len(z_mm))[::-1])) * image.height / len(z_mm)
+
+    for vertebra in levels.vertebrae:
+        y = row_of(vertebra.z_mm)
+        draw.line((image.width - 44, y, image.width - 32, y), fill=LEVEL_COLOUR, width=1)
+        draw.text((image.width - 28, y - 9), vertebra.label, fill=LEVEL_COLOUR, font=font)
+    if levels.measured_z_mm is not None:
+        y = row_of(levels.measured_z_mm)
+        draw.line((0, y, image.width, y), fill=L3_COLOUR, width=2)
+        draw.text((6, y - 20), levels.measured_name, fill=L3_COLOUR, font=_font(17))
+    draw.text((6, image.height // 2), letters[0], fill=LINE, font=font)
+    draw.text((image.width - 14, image.height // 2), letters[1], fill=LINE, font=font)
+    return _png(image)

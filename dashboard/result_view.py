@@ -1,0 +1,153 @@
+"""What a result says in words and numbers, without Streamlit: rows of the card, flags, distances to profiles.
+
+SMI and every comparison are computed here from the stored measurement and the context valid at the scan's date.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sarcopenia.clinical import ProfileComparison, ProfileSubject, Standing, compare_with_profiles, smi_cm2_m2
+from sarcopenia.domain.results import Flag, LevelRule, Measurement, Severity, Verdict
+from sarcopenia.domain.volume import SeriesHeader, Sex
+
+NOT_REVIEWED: Final = "AI – not reviewed"
+RESEARCH_USE: Final = "Research use only – not a medical device"
+MISSING: Final = "–"
+
+
+@dataclass(frozen=True)
+class PersonAtScan:
+    """Height, weight and sex that hold at the scan, ``None`` or unknown where nobody said them."""
+
+    height_m: float | None
+    weight_kg: float | None
+    sex: Sex
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the card: short name, long name, text with unit, and a hint: definition, or why it is blank."""
+
+    name: str
+    long_name: str
+    text: str
+    hint: str
+
+
+VERDICT_WORDS: Final = {
+    Verdict.ACCEPT: "Measured. No finding asks for a review.",
+    Verdict.REVIEW: "Measured. Please review: see the flags.",
+    Verdict.REJECT: "Measured, but the number must not be used: see the flags.",
+    Verdict.AMBIGUOUS_LEVEL: "The level is ambiguous: a person must choose.",
+    Verdict.NO_L3: "L3 is not in this scan. Nothing was measured.",
+}
+SEVERITY_WORDS: Final = {Severity.INFO: "For information", Severity.REVIEW: "Review", Severity.BLOCK: "Stop"}
+
+
+def figures(measurement: Measurement, person: PersonAtScan) -> tuple[Figure, ...]:
+    """The numbers of the card; empty when nothing was measured."""
+    composition = measurement.composition
+    if composition is None:
+        return ()
+    smi = smi_cm2_m2(composition.sma_cm2, person.height_m)
+    low, high = composition.vat_range_hu
+    return (
+        Figure("SMA", "Skeletal muscle area", _area(composition.sma_cm2), _sma_hint(measurement)),
+        Figure("SMI", "Skeletal muscle index", MISSING if smi is None else f"{smi:.1f} cm²/m²", _smi_hint(person)),
+        Figure(
+            "SMD",
+            "Skeletal muscle density",
+            MISSING if composition.smd_hu is None else f"{composition.smd_hu:.1f} HU",
+            "Mean HU of skeletal muscle (−29 to 150 HU). Contrast and tube voltage move it.",
+        ),
+        Figure("LAMA", "Low-attenuation muscle", _area(composition.lama_cm2), "Muscle of −29 to 29 HU."),
+        Figure("SAT", "Subcutaneous fat", _area(composition.sat_cm2), "Subcutaneous layer, −190 to −30 HU."),
+        Figure("VAT", "Visceral fat", _area(composition.vat_cm2), f"Visceral cavity, {low} to {high} HU."),
+        Figure("IMAT", "Intermuscular fat", _area(composition.imat_cm2), "Muscle wall, −190 to −30 HU."),
+    )
+
+
+def _area(value_cm2: float) -> str:
+    return f"{value_cm2:.1f} cm²"
+
+
+def _sma_hint(measurement: Measurement) -> str:
+    uncertainty = measurement.uncertainty
+    spread = (
+        "" if uncertainty is None else f" Members of the ensemble differ by {uncertainty.sma_cov_percent:.1f} % (CoV)."
+    )
+    slab = measurement.slab_sma_cm2
+    return f"Muscle wall, −29 to 150 HU.{spread}" + ("" if slab is None else f" Mean of ±10 mm: {slab:.1f} cm².")
+
+
+def _smi_hint(person: PersonAtScan) -> str:
+    if person.height_m is None:
+        return "SMA / height². Blank: no height is known; enter it below."
+    return f"SMA / height², height {person.height_m:.2f} m."
+
+
+def place_words(measurement: Measurement) -> str:
+    """Which slice was measured, in a sentence."""
+    if measurement.slice_index is None or measurement.slice_z_mm is None:
+        return "No slice was measured."
+    rule = {
+        LevelRule.MID_L3: "middle of L3, found by the model",
+        LevelRule.GIVEN_SLICE: f"slice given by a person, near {measurement.level or 'an unknown level'}",
+        LevelRule.SINGLE_SLICE: "the only level of this series; which one is not known",
+    }[measurement.provenance.level_rule]
+    return f"Slice {measurement.slice_index} from the feet (z = {measurement.slice_z_mm:.1f} mm): {rule}."
+
+
+def sorted_flags(measurement: Measurement) -> tuple[Flag, ...]:
+    """Flags, the gravest first."""
+    order = [Severity.BLOCK, Severity.REVIEW, Severity.INFO]
+    return tuple(sorted(measurement.flags, key=lambda flag: order.index(flag.severity)))
+
+
+def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> tuple[ProfileComparison, ...]:
+    """Distances to the cut-off profiles; none when nothing was measured."""
+    composition = measurement.composition
+    if composition is None:
+        return ()
+    subject = ProfileSubject(
+        sma_cm2=composition.sma_cm2,
+        smd_hu=composition.smd_hu,
+        level=measurement.level if measurement.verdict is not Verdict.AMBIGUOUS_LEVEL else None,
+        sex=person.sex,
+        height_m=person.height_m,
+        weight_kg=person.weight_kg,
+        contrast_phase=header.contrast_phase,
+        kvp=header.kvp,
+        spectral=header.spectral,
+    )
+    return compare_with_profiles(subject)
+
+
+def comparison_rows(found: tuple[ProfileComparison, ...]) -> list[dict[str, str]]:
+    """Table of the comparisons, those with an answer first."""
+    ranked = sorted(found, key=lambda comparison: comparison.standing is Standing.BLANK)
+    return [
+        {
+            "Profile": c.profile.name,
+            "Population": c.profile.population,
+            "Result": c.words,
+            "Citation": c.profile.citation,
+        }
+        for c in ranked
+    ]
+
+
+def provenance_rows(measurement: Measurement) -> list[dict[str, str]]:
+    """Where the number comes from, one row a fact."""
+    provenance = measurement.provenance
+    rows = [
+        {"Fact": "Software", "Value": provenance.software_version},
+        {"Fact": "Level rule", "Value": provenance.level_rule.value},
+        {"Fact": "Series (SHA-256)", "Value": provenance.series_hash},
+        {"Fact": "Averaged slices", "Value": str(provenance.averaged_slices)},
+        {"Fact": "VAT range", "Value": f"{provenance.vat_range_hu[0]} to {provenance.vat_range_hu[1]} HU"},
+    ]
+    for model in provenance.models:
+        weights = f"version {model.version}, {model.precision}, {model.backend}, ONNX SHA-256 {model.onnx_sha256}"
+        rows.append({"Fact": f"Model {model.name}", "Value": weights})
+    return rows

@@ -1,0 +1,133 @@
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from dashboard.result_view import (
+    MISSING,
+    PersonAtScan,
+    comparison_rows,
+    comparisons,
+    figures,
+    place_words,
+    provenance_rows,
+    sorted_flags,
+)
+from dashboard.trend_view import (
+    MEASURES,
+    TrendScan,
+    trend_figure,
+    trend_points,
+    trend_rows,
+    trend_words,
+    why_not_comparable,
+)
+from sarcopenia.domain.results import Flag, LevelRule, Severity, Verdict
+from sarcopenia.domain.volume import ContrastPhase, SeriesHeader, Sex
+from tests.unit.dashboard.measurements import MEASURED, PROVENANCE, WITHOUT_L3, with_sma
+
+MAN = PersonAtScan(1.80, 80.0, Sex.MALE)
+NOBODY = PersonAtScan(None, None, Sex.UNKNOWN)
+HEADER = SeriesHeader(contrast_phase=ContrastPhase.NONE, kvp=120.0)
+
+
+def text_of(name, measurement=MEASURED, person=MAN):
+    return next(figure.text for figure in figures(measurement, person) if figure.name == name)
+
+
+def test_the_card_shows_numbers_with_units():
+    assert text_of("SMA") == "140.0 cm²"
+    assert text_of("SMI") == "43.2 cm²/m²"
+    assert text_of("SMD") == "38.0 HU"
+
+
+def test_smi_is_blank_without_a_height_and_says_so():
+    assert text_of("SMI", person=NOBODY) == MISSING
+    hint = next(figure.hint for figure in figures(MEASURED, NOBODY) if figure.name == "SMI")
+    assert "height" in hint
+
+
+def test_no_l3_has_no_numbers_and_no_comparisons():
+    assert figures(WITHOUT_L3, MAN) == ()
+    assert comparisons(WITHOUT_L3, MAN, HEADER) == ()
+    assert place_words(WITHOUT_L3) == "No slice was measured."
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [(LevelRule.MID_L3, "middle of L3"), (LevelRule.GIVEN_SLICE, "given"), (LevelRule.SINGLE_SLICE, "not known")],
+)
+def test_the_place_names_its_rule(rule, words):
+    assert words in place_words(replace(MEASURED, provenance=replace(PROVENANCE, level_rule=rule)))
+
+
+def test_the_gravest_flag_comes_first():
+    flags = (Flag("a", "a", Severity.INFO), Flag("b", "b", Severity.BLOCK), Flag("c", "c", Severity.REVIEW))
+    assert [flag.code for flag in sorted_flags(replace(MEASURED, flags=flags))] == ["b", "c", "a"]
+
+
+def test_an_ambiguous_level_gets_no_comparison():
+    found = comparisons(replace(MEASURED, verdict=Verdict.AMBIGUOUS_LEVEL), MAN, HEADER)
+    assert {comparison.distance for comparison in found} == {None}
+
+
+def test_comparisons_with_an_answer_come_first():
+    rows = comparison_rows(comparisons(MEASURED, MAN, HEADER))
+    answered = ["not compared" not in row["Result"] for row in rows]
+    assert answered == sorted(answered, reverse=True)
+    assert any(answered)
+
+
+def test_provenance_names_the_weights():
+    assert any("ab" * 32 in row["Value"] for row in provenance_rows(MEASURED))
+
+
+def scan(day, sma, header=HEADER, person=MAN, **changes):
+    return TrendScan(day.toordinal(), day, with_sma(sma, **changes), header, person, reviewed=False, corrected=False)
+
+
+SCANS = (scan(date(2025, 6, 1), 150.0), scan(date(2025, 1, 1), 160.0), scan(date(2025, 12, 1), 140.0))
+
+
+def test_points_are_in_order_of_time_and_leave_out_what_was_not_measured():
+    unmeasured = replace(SCANS[0], measurement=WITHOUT_L3)
+    assert [point.sma for point in trend_points((*SCANS, unmeasured))] == [160.0, 150.0, 140.0]
+
+
+def test_the_error_bar_is_two_standard_deviations_of_the_ensemble():
+    point = trend_points(SCANS)[0]
+    assert point.sma_error == pytest.approx(2 * 0.01 * 160.0)
+    assert point.error(MEASURES[1]) == pytest.approx(2 * 0.01 * 160.0 / 1.80**2)
+    assert point.error(MEASURES[2]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (scan(date(2025, 6, 1), 150.0, replace(HEADER, kvp=80.0)), "tube voltage"),
+        (scan(date(2025, 6, 1), 150.0, replace(HEADER, contrast_phase=ContrastPhase.PORTAL_VENOUS)), "contrast phase"),
+        (scan(date(2025, 6, 1), 150.0, level="L4"), "level"),
+        (replace(SCANS[0], corrected=True), "correction"),
+    ],
+)
+def test_the_line_breaks_where_scans_are_not_comparable(other, reason):
+    assert reason in why_not_comparable(SCANS[1], other)
+    assert len(trend_figure(trend_points((SCANS[1], other)), MEASURES[0]).data) == 2
+
+
+def test_comparable_scans_are_joined_and_the_axis_starts_at_zero():
+    figure = trend_figure(trend_points(SCANS), MEASURES[0])
+    assert len(figure.data) == 1
+    assert list(figure.data[0].y) == [160.0, 150.0, 140.0]
+    assert figure.layout.yaxis.range[0] == 0.0
+
+
+def test_a_missing_height_leaves_smi_out_but_keeps_sma():
+    points = trend_points(tuple(replace(s, person=NOBODY) for s in SCANS))
+    assert len(trend_figure(points, MEASURES[1]).data) == 0
+    assert trend_rows(points)[0]["SMI (cm²/m²)"] is None
+    assert trend_rows(points)[0]["SMA (cm²)"] == 160.0
+
+
+def test_the_chart_is_told_in_words():
+    assert "2025-06-01: 150.0" in trend_words(trend_points(SCANS), MEASURES[0])
