@@ -18,7 +18,7 @@ from sarcopenia.imaging.stacking import SAME_POSITION_MM, measure_steps, positio
 DIRECTION_TOLERANCE: Final = 1e-3
 SPACING_TOLERANCE_MM: Final = 1e-3
 ENTANGLED_SHARE: Final = 0.2
-"""Above this share of irregular steps a stack is tried as two interleaved ones."""
+"""Above this share of uneven steps a stack is tried as two interleaved ones."""
 SEPARATORS: Final = (
     "ImageType",
     "AcquisitionNumber",
@@ -154,7 +154,7 @@ def _disentangled(images: tuple[DicomImage, ...]) -> tuple[tuple[DicomImage, ...
 
 def _is_entangled(images: Sequence[DicomImage]) -> bool:
     positions = Stack(tuple(images)).positions_mm
-    return bool(repeated_positions(positions).any()) or measure_steps(positions).irregular_share > ENTANGLED_SHARE
+    return bool(repeated_positions(positions).any()) or measure_steps(positions).uneven_share > ENTANGLED_SHARE
 
 
 def _multiplicity(images: Sequence[DicomImage]) -> int:

@@ -1,7 +1,7 @@
 """Which of several usable axial CT stacks is measured.
 
 `RANKING` is compared from top to bottom; the highest stack is chosen, and the first line on which another one loses is
-the reason it is given. Deterministic: the last line compares UIDs.
+the reason it is given. Deterministic: of equals the one that was acquired first wins, or else the lower UID.
 """
 
 import re
@@ -101,8 +101,15 @@ RANKING: Final = (
 
 def ranked(stacks: Sequence[Stack]) -> list[Stack]:
     """Stacks from the most to the least suitable."""
-    by_identity = sorted(stacks, key=lambda s: (s.first.text("SeriesInstanceUID"), s.first.text("SOPInstanceUID")))
-    return sorted(by_identity, key=lambda s: [p.score(s) for p in RANKING], reverse=True)
+    return sorted(sorted(stacks, key=_acquisition_order), key=lambda s: [p.score(s) for p in RANKING], reverse=True)
+
+
+def _acquisition_order(stack: Stack) -> tuple[int, int, str, str, str, str]:
+    """Order of equals: the first acquired one, then the lower UIDs."""
+    first = stack.first
+    numbers = first.integer("AcquisitionNumber"), first.integer("TemporalPositionIdentifier")
+    times = first.text("AcquisitionTime"), first.text("ContentTime")
+    return (*numbers, *times, first.text("SeriesInstanceUID"), first.text("SOPInstanceUID"))
 
 
 def why_less_suitable(loser: Stack, winner: Stack) -> Reason:
@@ -110,4 +117,4 @@ def why_less_suitable(loser: Stack, winner: Stack) -> Reason:
     if not _is_long_enough(loser) and _is_long_enough(winner):
         return reason_of("too_few_slices", f"{len(loser.images)} over {loser.coverage_mm:.0f} mm")
     lost = (p.words for p in RANKING if p.score(loser) < p.score(winner))
-    return reason_of("less_suitable", next(lost, "they are equal; the lower UID was taken"))
+    return reason_of("less_suitable", next(lost, "they are equal; the one acquired first was taken"))

@@ -34,9 +34,9 @@ class StepReport:
     step_count: int
 
     @property
-    def irregular_share(self) -> float:
-        """Share of the steps that are neither the median nor a gap of whole slices, 0..1."""
-        return self.irregular_steps / self.step_count if self.step_count else 0.0
+    def uneven_share(self) -> float:
+        """Share of the steps that are not the median one, gaps included, 0..1."""
+        return (self.irregular_steps + len(self.gaps_mm)) / max(self.step_count, 1)
 
 
 def positions_mm(planes: Sequence[PlaneGeometry]) -> NDArray[np.float64]:
