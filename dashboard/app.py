@@ -1,0 +1,26 @@
+"""Entry point of the dashboard: page frame, navigation, and what stands on every page."""
+
+import streamlit as st
+
+from dashboard.components.notices import show_error, show_research_use, show_server_trouble
+from dashboard.services import get_services, model_health
+from sarcopenia.domain.errors import SarcopeniaError
+
+st.set_page_config(page_title="Sarcopenia Dashboard", page_icon=":material/accessibility_new:", layout="wide")
+
+navigation = st.navigation(
+    [
+        st.Page("app_pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload", default=True),
+        st.Page("app_pages/patient.py", title="Patient", icon=":material/monitoring:", url_path="patient"),
+        st.Page("app_pages/system.py", title="System", icon=":material/dns:", url_path="system"),
+    ],
+    position="top",
+)
+show_research_use()
+try:
+    get_services()
+except SarcopeniaError as error:
+    show_error(error)
+    st.stop()
+show_server_trouble(model_health())
+navigation.run()

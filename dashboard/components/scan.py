@@ -1,0 +1,96 @@
+"""One stored scan on a page: its result, and the form for what the header did not say."""
+
+import streamlit as st
+
+from dashboard.components.result import show_result
+from dashboard.result_view import PersonAtScan
+from dashboard.services import Services, measurement_arrays
+from sarcopenia.domain.errors import SarcopeniaError
+from sarcopenia.domain.volume import Sex
+from sarcopenia.records import ContextKind, ContextSource, NewContext, ScanContext, ScanSummary
+
+AUTHOR = "dashboard"
+UNKNOWN = "not known"
+SEX_WORDS = {UNKNOWN: None, "female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
+
+
+def person_at(context: ScanContext) -> PersonAtScan:
+    """Height, weight and sex that hold at a scan."""
+    height, weight, sex = context.height, context.weight, context.sex
+    return PersonAtScan(
+        None if height is None else float(height.value),
+        None if weight is None else float(weight.value),
+        Sex.UNKNOWN if sex is None else Sex(str(sex.value)),
+    )
+
+
+def show_scan(services: Services, scan_id: int) -> None:
+    """The scan's newest result with everything around it."""
+    scan = services.records.scans.get(scan_id)
+    patient = services.records.patients.get(scan.patient_id)
+    day = "no date" if scan.study_date is None else scan.study_date.isoformat()
+    st.subheader(f"{patient.display_name} — {day}")
+    st.caption(_series_words(scan))
+    if scan.latest is None:
+        st.info("This scan has no measurement yet.")
+        return
+    context = services.records.contexts.for_scan(scan_id)
+    show_result(scan, scan.latest, measurement_arrays(scan.latest.measurement_id), person_at(context))
+    _show_candidates(scan)
+    _show_person_form(services, scan, context)
+
+
+def _series_words(scan: ScanSummary) -> str:
+    header = scan.header
+    parts = [
+        header.series_description or "no description",
+        f"{scan.slice_count} slices",
+        "" if header.slice_thickness_mm is None else f"{header.slice_thickness_mm:g} mm",
+        "" if header.kvp is None else f"{header.kvp:g} kV",
+        f"contrast phase {header.contrast_phase.value.replace('_', ' ')}",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _show_candidates(scan: ScanSummary) -> None:
+    level = scan.latest.level if scan.latest is not None else None
+    if level is not None and level.candidates:
+        st.markdown("**Candidates for L3**")
+        for candidate in level.candidates:
+            st.markdown(f"- slice {candidate.slice_index} (z = {candidate.z_mm:.0f} mm)")
+
+
+def _show_person_form(services: Services, scan: ScanSummary, context: ScanContext) -> None:
+    """Height, weight and sex with their source; what is entered is added, never overwritten."""
+    missing = [name for name, entry in (("height", context.height), ("sex", context.sex)) if entry is None]
+    title = f"Please enter {' and '.join(missing)}" if missing else "Height, weight and sex"
+    with st.expander(title, expanded=bool(missing)):
+        for name, entry in (("Height", context.height), ("Weight", context.weight), ("Sex", context.sex)):
+            told = "not known" if entry is None else f"{entry.value} {entry.unit} (source: {entry.source.value})"
+            st.caption(f"{name}: {told}")
+        with st.form(f"person-{scan.scan_id}"):
+            first, second, third = st.columns(3)
+            height_cm = first.number_input("Height (cm)", 120.0, 220.0, value=None, step=1.0)
+            weight_kg = second.number_input("Weight (kg)", 20.0, 350.0, value=None, step=0.5)
+            sex = third.selectbox("Sex", list(SEX_WORDS))
+            if st.form_submit_button("Save"):
+                _save_person(services, scan, height_cm, weight_kg, SEX_WORDS[sex])
+
+
+def _save_person(
+    services: Services, scan: ScanSummary, height_cm: float | None, weight_kg: float | None, sex: Sex | None
+) -> None:
+    facts = (
+        (ContextKind.HEIGHT, None if height_cm is None else height_cm / 100),
+        (ContextKind.WEIGHT, weight_kg),
+        (ContextKind.SEX, None if sex is None else sex.value),
+    )
+    try:
+        for kind, value in facts:
+            if value is not None:
+                fact = NewContext(kind, value, ContextSource.TYPED, scan.study_date)
+                services.records.contexts.add(scan.patient_id, fact, author=AUTHOR)
+    except SarcopeniaError as error:
+        st.error(f"{error.message} {error.next_step}")
+        return
+    st.rerun()
