@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from sarcopenia.domain.errors import BrokenSeriesError, InputError, ValidationIssue, ValidationReport
 from sarcopenia.domain.volume import CtVolume
@@ -17,6 +18,8 @@ from sarcopenia.imaging.stacking import stack_geometry, stack_warnings
 
 TOLERATED_SHARE: Final = 0.1
 """Share of slices that may be damaged, or lie over another one with other pixels, before the series is refused."""
+_LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+"""Syntaxes made for loss; JPEG 2000 may be either and says so in the header."""
 NOT_HU_MESSAGE: Final = "The pixel values are not Hounsfield units: nothing as light as fat or air is among them."
 
 
@@ -93,6 +96,6 @@ def _without_duplicates(slices: list[_Slice]) -> tuple[list[_Slice], tuple[Valid
 
 def _lossy(images: list[DicomImage]) -> tuple[ValidationIssue, ...]:
     """Lossy Image Compression (0028,2110), which stays "01" after decompression, or a lossy transfer syntax."""
-    count = sum(image.text("LossyImageCompression") == "01" for image in images)
+    count = sum(image.text("LossyImageCompression") == "01" or image.transfer_syntax in _LOSSY for image in images)
     text = "The images were compressed with loss; edges and densities may be blurred."
     return (ValidationIssue("lossy", text, count),) if count else ()

@@ -23,11 +23,8 @@ PLAUSIBLE_SPAN_HU: Final = 100
 
 def can_decode(image: DicomImage) -> bool:
     """Whether an installed decoder reads the transfer syntax of the image."""
-    syntax = image.transfer_syntax
-    if not syntax.is_transfer_syntax or not syntax.is_compressed or syntax.is_deflated:
-        return True
     try:
-        return bool(get_decoder(syntax).is_available)
+        return bool(get_decoder(image.transfer_syntax).is_available)
     except NotImplementedError:
         return False
 
