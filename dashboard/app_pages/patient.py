@@ -16,7 +16,7 @@ from sarcopenia.records import PatientSummary, ReviewState, ScanSummary
 def show_list(services: Services) -> None:
     """Search and list; a click on a row opens the patient."""
     text = st.text_input("Search by name or patient ID", key="patient-search", icon=":material/search:")
-    patients = services.records.patients.search(text or None)
+    patients = services.records.patients.search(text)
     if not patients:
         st.info("No patient matches." if text else "No patients yet. Upload a scan first.")
         return

@@ -166,3 +166,20 @@ def serve(settings: Settings) -> None:
     with _stoppable(), triton_service(settings) as url:
         typer.echo(f"Triton answers at {url} (gRPC). Ctrl-C stops it.")
         threading.Event().wait()
+
+
+def load_demo(settings: Settings) -> None:
+    """Put the demo patients into the records; those that are there are left alone."""
+    from sarcopenia.demo import load_demo_patients  # noqa: PLC0415 # phantoms are not needed by the other commands
+    from sarcopenia.records import open_records  # noqa: PLC0415
+
+    with _stoppable(), open_records(settings) as records:
+        for progress in load_demo_patients(records):
+            typer.echo(f"Demo patient {progress.index + 1}/{progress.total}: {progress.name}")
+
+
+def work(settings: Settings) -> None:
+    """Take jobs until stopped; the running job is handed back."""
+    from sarcopenia.worker import run_worker  # noqa: PLC0415 # the worker imports the whole product
+
+    run_worker(settings)
