@@ -56,11 +56,11 @@ class JobQueue:
             job.stage_text, job.updated_at = stage.text, self._store.now()
             self._renew(job, lease)
 
-    def report_scan(self, lease: Lease, scan_id: int, request_key: str) -> None:
-        """Name the scan and what is asked of it, once both are known; raises `LeaseLostError`."""
+    def report_scan(self, lease: Lease, scan_id: int, idempotency_key: str) -> None:
+        """Name the scan, and the job by what is asked of it, as far as it is known; raises `LeaseLostError`."""
         with self._store.database.writing() as session:
             job = self._held(session, lease)
-            job.scan_id, job.idempotency_key = scan_id, f"request:{request_key}"
+            job.scan_id, job.idempotency_key = scan_id, idempotency_key
             self._renew(job, lease)
 
     def finish(self, lease: Lease, measurement_id: int, note: str = "") -> None:
@@ -123,7 +123,7 @@ class JobQueue:
         lease = Lease(job.id, owner, job.attempt, lease_s)
         self._renew(job, lease)
         decision = IdentityDecision(job.accepted_patient_id, tuple(job.refused_patient_ids))
-        return ClaimedJob(lease, job.upload_id, decision)
+        return ClaimedJob(lease, job.upload_id, job.scan_id, decision)
 
     def _held(self, session: Session, lease: Lease) -> JobRow:
         query = select(JobRow).where(

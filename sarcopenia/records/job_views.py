@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sarcopenia.domain.errors import ValidationIssue
 from sarcopenia.records.views import IdentityDecision, IdentityQuestion
 
 
@@ -31,13 +32,17 @@ class UploadReceipt:
 
 @dataclass(frozen=True)
 class JobFailure:
-    """Why a job failed, in words for people; ``retriable`` when the same upload may succeed later."""
+    """Why a job failed, in words for people; ``retriable`` when the same upload may succeed later.
+
+    ``issues`` lists what a check of the input found, for example every rejected series with its reason.
+    """
 
     code: str
     title: str
     message: str
     next_step: str
     retriable: bool
+    issues: tuple[ValidationIssue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """A job that a worker may do now."""
+    """A job that a worker may do now; ``scan_id`` is known when an earlier attempt came so far."""
 
     lease: Lease
     upload_id: int
+    scan_id: int | None
     decision: IdentityDecision
 
     @property

@@ -1,11 +1,11 @@
 """Scans: a series that was read finds its patient, once, and is found again when it comes a second time."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sarcopenia.domain.errors import RecordNotFoundError, ValidationReport
+from sarcopenia.domain.errors import RecordNotFoundError, ValidationIssue, ValidationReport
 from sarcopenia.domain.volume import CtVolume, SeriesHeader
 from sarcopenia.records.codec import decode, encode
 from sarcopenia.records.contexts import Contexts
@@ -25,7 +25,11 @@ class Scans:
         self._contexts = contexts
 
     def register(
-        self, upload_id: int, volume: CtVolume, decision: IdentityDecision | None = None
+        self,
+        upload_id: int,
+        volume: CtVolume,
+        rejected_series: Sequence[ValidationIssue] = (),
+        decision: IdentityDecision | None = None,
     ) -> ScanReceipt | IdentityQuestion:
         """Give a series its place under its patient, in one transaction; or say what a person must answer first.
 
@@ -42,7 +46,7 @@ class Scans:
             if isinstance(patient, IdentityQuestion):
                 return patient
             twin = next((row for row in twins if resolve(session, row.patient_id) == patient), None)
-            scan_id = twin.id if twin else self._insert(session, upload_id, volume, patient)
+            scan_id = twin.id if twin else self._insert(session, upload_id, volume, rejected_series, patient)
             return ScanReceipt(scan_id, patient, already_known=twin is not None)
 
     def get(self, scan_id: int) -> ScanSummary:
@@ -61,13 +65,21 @@ class Scans:
             found = _summaries(session, rows)
         return tuple(sorted(found, key=lambda s: (s.study_date is not None, s.study_date or s.stored_at.date())))
 
-    def _insert(self, session: Session, upload_id: int, volume: CtVolume, patient_id: int) -> int:
+    def _insert(
+        self,
+        session: Session,
+        upload_id: int,
+        volume: CtVolume,
+        rejected_series: Sequence[ValidationIssue],
+        patient_id: int,
+    ) -> int:
         row = ScanRow(
             patient_id=patient_id,
             upload_id=upload_id,
             series_hash=volume.series_hash,
             header=encode(volume.header),
             reader_report=encode(volume.report),
+            rejected_series=encode(list(rejected_series)),
             study_date=volume.header.study_date,
             slice_count=volume.hu_zyx.shape[0],
             stored_at=self._store.now(),
@@ -79,8 +91,7 @@ class Scans:
         return row.id
 
 
-def _summaries(session: Session, rows: Iterable[ScanRow]) -> list[ScanSummary]:
-    rows = list(rows)
+def _summaries(session: Session, rows: Sequence[ScanRow]) -> list[ScanSummary]:
     latest = latest_of_scans(session, [row.id for row in rows])
     return [
         ScanSummary(
@@ -90,6 +101,7 @@ def _summaries(session: Session, rows: Iterable[ScanRow]) -> list[ScanSummary]:
             series_hash=row.series_hash,
             header=decode(SeriesHeader, row.header),
             reader_report=decode(ValidationReport, row.reader_report),
+            rejected_series=decode(tuple[ValidationIssue, ...], row.rejected_series),
             study_date=row.study_date,
             slice_count=row.slice_count,
             stored_at=row.stored_at,

@@ -5,7 +5,7 @@ changed or deleted: triggers of the first migration refuse it (`IMMUTABLE_TABLES
 """
 
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, ForeignKey, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -46,7 +46,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True), list[int]: JSON}  # noqa: RUF012
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[int]: JSON,
+        list[Any]: JSON,
+    }
 
 
 class PatientRow(Base):
@@ -124,7 +129,7 @@ class UploadFileRow(Base):
 
 
 class ScanRow(Base):
-    """One CT series of one patient; ``header`` and ``reader_report`` as the reader gave them."""
+    """One CT series of one patient; header, report and rejected other series as the reader gave them."""
 
     __tablename__ = "scan"
     __table_args__ = (UniqueConstraint("patient_id", "series_hash"), _NEVER_REUSE_IDS)
@@ -135,6 +140,7 @@ class ScanRow(Base):
     series_hash: Mapped[str] = mapped_column(_SHA256, index=True)
     header: Mapped[dict[str, Any]]
     reader_report: Mapped[dict[str, Any]]
+    rejected_series: Mapped[list[Any]]
     study_date: Mapped[date | None]
     slice_count: Mapped[int]
     stored_at: Mapped[datetime]

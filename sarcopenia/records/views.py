@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcopenia.domain.errors import ValidationReport
+from sarcopenia.domain.errors import ValidationIssue, ValidationReport
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement
 from sarcopenia.domain.volume import SeriesHeader, Sex
@@ -115,7 +115,10 @@ class StoredMeasurement:
 
 @dataclass(frozen=True)
 class ScanSummary:
-    """A stored series; ``latest`` is its newest measurement that no correction has replaced."""
+    """A stored series; ``latest`` is its newest measurement that no correction has replaced.
+
+    ``rejected_series`` says of every other series of the upload why it was not chosen (``count`` images each).
+    """
 
     scan_id: int
     patient_id: int
@@ -123,6 +126,7 @@ class ScanSummary:
     series_hash: str
     header: SeriesHeader
     reader_report: ValidationReport
+    rejected_series: tuple[ValidationIssue, ...]
     study_date: date | None
     slice_count: int
     stored_at: datetime

@@ -79,6 +79,7 @@ def _create_uploads() -> None:
         sa.Column("series_hash", sa.String(length=64), nullable=False),
         sa.Column("header", sa.JSON(), nullable=False),
         sa.Column("reader_report", sa.JSON(), nullable=False),
+        sa.Column("rejected_series", sa.JSON(), nullable=False),
         sa.Column("study_date", sa.Date(), nullable=True),
         sa.Column("slice_count", sa.Integer(), nullable=False),
         sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
