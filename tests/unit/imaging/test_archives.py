@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ct_series import make_volume
 
 from sarcopenia.domain.errors import NotReadableError, TooLargeError, UnsafeArchiveError
 from sarcopenia.exchange.ct_writer import ct_series_bytes, write_ct_series
 from sarcopenia.imaging import InputFile, files_from_path, read_series
 from sarcopenia.imaging.files import MAX_FILES, RATIO_MATTERS_ABOVE_BYTES, check_amount, unpack_archives
+from tests.ct_series import make_volume
 
 VOLUME = make_volume()
 

@@ -5,8 +5,6 @@ import io
 import numpy as np
 import pydicom
 import pytest
-from ct_series import edited, make_volume, setting
-from jpeg_lossless import encode_jpeg_lossless
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, JPEGLosslessSV1
@@ -14,6 +12,8 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGBaselin
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.exchange.ct_writer import COMPRESSIONS, CtWriteOptions, ct_series_bytes
 from sarcopenia.imaging import InputFile, read_series
+from tests.ct_series import edited, make_volume, setting
+from tests.jpeg_lossless import encode_jpeg_lossless
 
 VOLUME = make_volume(regular_geometry((4, 40, 50), (5.0, 0.8, 0.7)))
 

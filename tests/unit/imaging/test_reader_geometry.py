@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ct_series import edited, make_volume, setting, with_origins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from sarcopenia.domain.geometry import VolumeGeometry, regular_geometry
 from sarcopenia.domain.volume import CtVolume
 from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.imaging import InputFile, read_series
+from tests.ct_series import edited, make_volume, setting, with_origins
 
 ANISOTROPIC = regular_geometry((20, 40, 50), (5.0, 0.9, 0.6), (-17.5, -16.0, -300.0))
 

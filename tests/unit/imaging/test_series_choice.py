@@ -1,7 +1,6 @@
 """Which series is measured, and what every other one is told."""
 
 import pytest
-from ct_series import edited, make_volume, setting
 
 from sarcopenia.domain.errors import InputError, NoAxialSeriesError, NotReadableError, UnsupportedEncodingError
 from sarcopenia.domain.geometry import regular_geometry
@@ -9,6 +8,7 @@ from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.imaging import InputFile, read_series
 from sarcopenia.imaging.ranking import RANKING
 from sarcopenia.imaging.suitability import REASONS
+from tests.ct_series import edited, make_volume, setting
 
 CORONAL = [1, 0, 0, 0, 0, -1]
 GOOD = make_volume(series_description="Abdomen 5.0 Br40")
