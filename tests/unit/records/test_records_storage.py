@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import json
 import threading
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -84,36 +86,25 @@ def test_what_is_stored_as_json_comes_back_equal(kind: type, value: object) -> N
     assert decode(kind, encode(value)) == value
 
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+def drawn(kind: type, **fields: st.SearchStrategy) -> st.SearchStrategy:
+    """Any object of a dataclass, with finite numbers; ``fields`` for what its type hints do not tell."""
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    for name, hint in typing.get_type_hints(kind).items():
+        if hint in (float, float | None):
+            fields.setdefault(name, finite if hint is float else st.none() | finite)
+    return st.builds(kind, **fields)
 
 
 @given(
-    st.builds(
+    drawn(
         Measurement,
-        level=st.none() | st.text(),
-        slice_index=st.none() | st.integers(),
-        slice_z_mm=st.none() | numbers,
-        slice_sop_instance_uid=st.none() | st.text(),
-        composition=st.none() | st.builds(BodyComposition, *[numbers] * 1, smd_hu=st.none() | numbers),
-        slab_sma_cm2=st.none() | numbers,
-        uncertainty=st.none() | st.builds(Uncertainty, member_sma_cm2=st.lists(numbers).map(tuple)),
-        quality=st.none() | st.builds(ImageQuality),
-        flags=st.lists(st.builds(Flag)).map(tuple),
-        provenance=st.just(make_measurement().provenance),
+        composition=st.none() | drawn(BodyComposition),
+        uncertainty=st.none() | drawn(Uncertainty, member_sma_cm2=st.lists(st.floats(0, 500)).map(tuple)),
+        quality=st.none() | drawn(ImageQuality),
     )
 )
 def test_any_measurement_survives_json(measurement: Measurement) -> None:
-    finite = encode_or_none(measurement)
-    if finite is not None:
-        assert decode(Measurement, finite) == measurement
-
-
-def encode_or_none(measurement: Measurement) -> object:
-    """JSON, or ``None`` for the drawn measurements that hold NaN or infinity, which the codec refuses."""
-    try:
-        return encode(measurement)
-    except ValueError:
-        return None
+    assert decode(Measurement, json.loads(json.dumps(encode(measurement)))) == measurement
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float32("nan")])
