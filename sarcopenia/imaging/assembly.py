@@ -1,5 +1,6 @@
 """From one chosen stack to a `CtVolume`: duplicates and damaged slices out, pixels decoded, warnings written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,9 +25,19 @@ NOT_HU_MESSAGE: Final = "The pixel values are not Hounsfield units: nothing as l
 
 
 @dataclass(frozen=True, eq=False)
-class _Slice:
-    image: DicomImage
-    hu_yx: NDArray[np.int16]
+class _Decoded:
+    """Images with their HU (slices, rows, columns), and what was left out so far."""
+
+    images: tuple[DicomImage, ...]
+    hu_zyx: NDArray[np.int16]
+    warnings: tuple[ValidationIssue, ...]
+
+    def without(self, left_out: NDArray[np.bool_], warning: ValidationIssue) -> "_Decoded":
+        """Leave out the slices that are marked, with a warning if there are any."""
+        if not left_out.any():
+            return self
+        images = tuple(image for image, gone in zip(self.images, left_out, strict=True) if not gone)
+        return _Decoded(images, self.hu_zyx[~left_out], (*self.warnings, warning))
 
 
 def assemble(stack: Stack) -> CtVolume:
@@ -37,64 +48,57 @@ def assemble(stack: Stack) -> CtVolume:
     BrokenSeriesError: too many slices are damaged or lie over each other with different pixels.
     InputError: the values are not Hounsfield units.
     """
-    decoded, damaged = _decode(stack)
-    slices, duplicates = _without_duplicates(decoded)
-    hu_zyx = np.stack([s.hu_yx for s in slices])
-    if not looks_like_hu(hu_zyx):
+    decoded = _without_duplicates(_decode(stack))
+    if not looks_like_hu(decoded.hu_zyx):
         raise InputError(NOT_HU_MESSAGE)
-    images = [s.image for s in slices]
-    header = read_header(images[0])
-    planes = [image.plane for image in images if image.plane is not None]
+    header = read_header(decoded.images[0])
+    planes = [image.plane for image in decoded.images if image.plane is not None]
     geometry = stack_geometry(planes, header.slice_thickness_mm)
     warnings = (
-        *damaged,
-        *duplicates,
-        *_lossy(images),
+        *decoded.warnings,
+        *_lossy(decoded.images),
         *stack_warnings(geometry, header.slice_thickness_mm),
     )
     return CtVolume(
-        hu_zyx,
+        decoded.hu_zyx,
         geometry,
         header,
-        tuple(image.text("SOPInstanceUID") for image in images),
-        series_hash(hu_zyx, geometry),
+        tuple(image.text("SOPInstanceUID") for image in decoded.images),
+        series_hash(decoded.hu_zyx, geometry),
         ValidationReport(warnings=warnings),
     )
 
 
-def _decode(stack: Stack) -> tuple[list[_Slice], tuple[ValidationIssue, ...]]:
-    slices: list[_Slice] = []
-    for image in stack.images:
-        try:
-            slices.append(_Slice(image, decode_hu(image)))
-        except BrokenSeriesError:
-            continue
-    lost = len(stack.images) - len(slices)
-    if not slices or lost > TOLERATED_SHARE * len(stack.images):
-        raise BrokenSeriesError(f"The pixels of {lost} of {len(stack.images)} images are damaged.")
-    text = f"{lost} damaged slice(s) were left out."
-    return slices, (ValidationIssue("damaged_slices", text, lost),) if lost else ()
+def _decode(stack: Stack) -> _Decoded:
+    """Decode all images; leave out a few damaged ones."""
+    hu_zyx = np.empty((len(stack.images), *stack.matrix_yx), dtype=np.int16)
+    damaged = np.zeros(len(stack.images), dtype=np.bool_)
+    for i, hu_yx in enumerate(decode_hu(stack.images)):
+        damaged[i] = hu_yx is None or hu_yx.shape != stack.matrix_yx
+        if hu_yx is not None and not damaged[i]:
+            hu_zyx[i] = hu_yx
+    lost = int(damaged.sum())
+    if lost == len(damaged) or lost > TOLERATED_SHARE * len(damaged):
+        raise BrokenSeriesError(f"The pixels of {lost} of {len(damaged)} images are damaged.")
+    warning = ValidationIssue("damaged_slices", f"{lost} damaged slice(s) were left out.", lost)
+    return _Decoded(stack.images, hu_zyx, ()).without(damaged, warning)
 
 
-def _without_duplicates(slices: list[_Slice]) -> tuple[list[_Slice], tuple[ValidationIssue, ...]]:
+def _without_duplicates(decoded: _Decoded) -> _Decoded:
     """Keep the first slice of each position; refuse the stack when many of them differ in their pixels."""
-    repeats = repeated_positions(Stack(tuple(s.image for s in slices)).positions_mm)
-    kept: list[_Slice] = []
-    different = 0
-    for candidate, is_repeat in zip(slices, repeats, strict=True):
-        if not is_repeat:
-            kept.append(candidate)
-        elif not np.array_equal(candidate.hu_yx, kept[-1].hu_yx):
-            different += 1
-    if different > TOLERATED_SHARE * len(kept):
+    repeats = repeated_positions(Stack(decoded.images).positions_mm)
+    count = int(repeats.sum())
+    first_at_place = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(repeats))))
+    pairs = ((decoded.hu_zyx[i], decoded.hu_zyx[first_at_place[i]]) for i in np.flatnonzero(repeats))
+    different = sum(not np.array_equal(a, b) for a, b in pairs)
+    if different > TOLERATED_SHARE * (len(repeats) - count):
         text = f"{different} images lie at the position of another one with different pixels"
         raise BrokenSeriesError(f"{text}: several scans are entangled in this series.")
-    count = len(slices) - len(kept)
     text = f"{count} image(s) repeat a position; the first one of each was kept."
-    return kept, (ValidationIssue("duplicate_slices", text, count),) if count else ()
+    return decoded.without(repeats, ValidationIssue("duplicate_slices", text, count))
 
 
-def _lossy(images: list[DicomImage]) -> tuple[ValidationIssue, ...]:
+def _lossy(images: Sequence[DicomImage]) -> tuple[ValidationIssue, ...]:
     """Lossy Image Compression (0028,2110), which stays "01" after decompression, or a lossy transfer syntax."""
     count = sum(image.text("LossyImageCompression") == "01" or image.transfer_syntax in _LOSSY for image in images)
     text = "The images were compressed with loss; edges and densities may be blurred."

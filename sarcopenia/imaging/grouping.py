@@ -50,6 +50,11 @@ class Stack:
         return all(image.plane is not None for image in self.images)
 
     @property
+    def matrix_yx(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.first.integer("Rows"), self.first.integer("Columns")
+
+    @property
     def positions_mm(self) -> NDArray[np.float64]:
         """Positions along the normal in mm, feet to head; needs geometry."""
         return positions_mm([image.plane for image in self.images if image.plane is not None])

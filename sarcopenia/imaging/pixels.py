@@ -1,6 +1,7 @@
 """Pixels of a DICOM image as int16 HU: decoding by plug-ins, modality LUT (PS3.3 C.11.1), padding (C.7.5.1)."""
 
 import io
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -11,8 +12,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
-from sarcopenia.domain.errors import BrokenSeriesError
 from sarcopenia.imaging.dicom_images import DicomImage
+from sarcopenia.imaging.files import InputFile
 
 AIR_HU: Final = -1024
 """Lowest value kept: scanners pad outside the circle of reconstruction with −2000 to −3024."""
@@ -29,23 +30,38 @@ def can_decode(image: DicomImage) -> bool:
         return False
 
 
-def decode_hu(image: DicomImage) -> NDArray[np.int16]:
-    """HU of one image, shape (rows, columns), rounded to the nearest HU; padding and everything below is −1024.
+def decode_hu(images: Iterable[DicomImage]) -> Iterator[NDArray[np.int16] | None]:
+    """HU of each image, shape (rows, columns), rounded to the nearest HU; ``None`` where the pixels are damaged.
 
-    Raises
-    ------
-    BrokenSeriesError: the pixels are damaged or incomplete.
+    Padding and everything below is −1024. A file of many frames is parsed once when its frames follow each other.
     """
-    try:
-        dataset = pydicom.dcmread(io.BytesIO(image.file.content), force=True)
-        dataset.file_meta.TransferSyntaxUID = image.transfer_syntax
-        stored = pixel_array(dataset, index=image.frame, raw=True)
-    except (ValueError, RuntimeError, AttributeError, KeyError, EOFError, TypeError, OSError) as error:
-        raise BrokenSeriesError(f"The pixels of {image.file.name} are damaged.") from error
-    stored = _without_overlay_bits(stored, dataset)
-    hu = np.rint(apply_modality_lut(stored, image.header))
-    hu[_is_padding(stored, image)] = AIR_HU
-    return np.asarray(np.clip(hu, AIR_HU, MAX_HU), dtype=np.int16)
+    parsed: InputFile | None = None
+    dataset = Dataset()
+    for image in images:
+        try:
+            if image.file is not parsed:
+                dataset, parsed = _parse(image), image.file
+            stored = pixel_array(dataset, index=image.frame, raw=True)
+        except (ValueError, RuntimeError, AttributeError, KeyError, EOFError, TypeError, OSError):
+            yield None
+        else:
+            yield _to_hu(_without_overlay_bits(stored, dataset), image)
+
+
+def _parse(image: DicomImage) -> Dataset:
+    dataset = pydicom.dcmread(io.BytesIO(image.file.content), force=True)
+    dataset.file_meta.TransferSyntaxUID = image.transfer_syntax
+    return dataset
+
+
+def _to_hu(stored: NDArray[np.integer], image: DicomImage) -> NDArray[np.int16]:
+    """Apply the modality LUT to every value that occurs once, not to every pixel: exact and several times faster."""
+    low, high = int(stored.min()), int(stored.max())
+    values = np.arange(low, high + 1, dtype=np.int32)
+    hu = np.rint(apply_modality_lut(values, image.header))
+    hu[_is_padding(values, image)] = AIR_HU
+    table = np.clip(hu, AIR_HU, MAX_HU).astype(np.int16)
+    return np.asarray(table[stored.astype(np.int32) - low])
 
 
 def looks_like_hu(hu_zyx: NDArray[np.int16]) -> bool:
