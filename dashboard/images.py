@@ -194,7 +194,7 @@ def scout_picture(
     for vertebra in levels.vertebrae:
         y = row_of(vertebra.z_mm)
         draw.line((image.width - 44, y, image.width - 32, y), fill=LEVEL_COLOUR, width=1)
-        draw.text((image.width - 28, y - 9), vertebra.label, fill=LEVEL_COLOUR, font=font)
+        draw.text((image.width - 30, max(y - 9, 0)), vertebra.label, fill=LEVEL_COLOUR, font=font)
     if levels.measured_z_mm is not None:
         y = row_of(levels.measured_z_mm)
         draw.line((0, y, image.width, y), fill=L3_COLOUR, width=2)

@@ -6,13 +6,23 @@ SMI and every comparison are computed here from the stored measurement and the c
 from dataclasses import dataclass
 from typing import Final
 
-from sarcopenia.clinical import ProfileComparison, ProfileSubject, Standing, compare_with_profiles, smi_cm2_m2
+from sarcopenia.clinical import (
+    NAMES,
+    UNITS,
+    ProfileComparison,
+    ProfileSubject,
+    Standing,
+    compare_with_profiles,
+    smi_cm2_m2,
+)
 from sarcopenia.domain.results import Flag, LevelRule, Measurement, Severity, Verdict
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 NOT_REVIEWED: Final = "AI – not reviewed"
 RESEARCH_USE: Final = "Research use only – not a medical device"
 MISSING: Final = "–"
+CM2: Final = "cm²"
+SMD_HINT: Final = "Mean HU of skeletal muscle (−29 to 150 HU). Contrast and tube voltage move it."
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,10 @@ class PersonAtScan:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of the card: short name, long name, text with unit, and a hint: definition, or why it is blank."""
+    """One number of the card: short name, unit, long name, the number, and a hint: definition, or why it is blank."""
 
     name: str
+    unit: str
     long_name: str
     text: str
     hint: str
@@ -41,6 +52,7 @@ VERDICT_WORDS: Final = {
     Verdict.AMBIGUOUS_LEVEL: "The level is ambiguous: a person must choose.",
     Verdict.NO_L3: "L3 is not in this scan. Nothing was measured.",
 }
+STANDING_WORDS: Final = {Standing.BELOW: "below", Standing.NOT_BELOW: "not below"}
 SEVERITY_WORDS: Final = {Severity.INFO: "For information", Severity.REVIEW: "Review", Severity.BLOCK: "Stop"}
 
 
@@ -51,24 +63,19 @@ def figures(measurement: Measurement, person: PersonAtScan) -> tuple[Figure, ...
         return ()
     smi = smi_cm2_m2(composition.sma_cm2, person.height_m)
     low, high = composition.vat_range_hu
-    return (
-        Figure("SMA", "Skeletal muscle area", _area(composition.sma_cm2), _sma_hint(measurement)),
-        Figure("SMI", "Skeletal muscle index", MISSING if smi is None else f"{smi:.1f} cm²/m²", _smi_hint(person)),
-        Figure(
-            "SMD",
-            "Skeletal muscle density",
-            MISSING if composition.smd_hu is None else f"{composition.smd_hu:.1f} HU",
-            "Mean HU of skeletal muscle (−29 to 150 HU). Contrast and tube voltage move it.",
-        ),
-        Figure("LAMA", "Low-attenuation muscle", _area(composition.lama_cm2), "Muscle of −29 to 29 HU."),
-        Figure("SAT", "Subcutaneous fat", _area(composition.sat_cm2), "Subcutaneous layer, −190 to −30 HU."),
-        Figure("VAT", "Visceral fat", _area(composition.vat_cm2), f"Visceral cavity, {low} to {high} HU."),
-        Figure("IMAT", "Intermuscular fat", _area(composition.imat_cm2), "Muscle wall, −190 to −30 HU."),
+    numbers = (
+        ("SMA", CM2, "Skeletal muscle area", composition.sma_cm2, _sma_hint(measurement)),
+        ("SMI", "cm²/m²", "Skeletal muscle index", smi, _smi_hint(person)),
+        ("SMD", "HU", "Skeletal muscle density", composition.smd_hu, SMD_HINT),
+        ("LAMA", CM2, "Low-attenuation muscle", composition.lama_cm2, "Muscle of −29 to 29 HU."),
+        ("SAT", CM2, "Subcutaneous fat", composition.sat_cm2, "Subcutaneous layer, −190 to −30 HU."),
+        ("VAT", CM2, "Visceral fat", composition.vat_cm2, f"Visceral cavity, {low} to {high} HU."),
+        ("IMAT", CM2, "Intermuscular fat", composition.imat_cm2, "Muscle wall, −190 to −30 HU."),
     )
-
-
-def _area(value_cm2: float) -> str:
-    return f"{value_cm2:.1f} cm²"
+    return tuple(
+        Figure(name, unit, long_name, MISSING if value is None else f"{value:.1f}", hint)
+        for name, unit, long_name, value, hint in numbers
+    )
 
 
 def _sma_hint(measurement: Measurement) -> str:
@@ -105,14 +112,14 @@ def sorted_flags(measurement: Measurement) -> tuple[Flag, ...]:
 
 
 def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> tuple[ProfileComparison, ...]:
-    """Distances to the cut-off profiles; none when nothing was measured."""
+    """Distances to the cut-off profiles; none when nothing was measured or a person must pick the level first."""
     composition = measurement.composition
-    if composition is None:
+    if composition is None or measurement.verdict is Verdict.AMBIGUOUS_LEVEL:
         return ()
     subject = ProfileSubject(
         sma_cm2=composition.sma_cm2,
         smd_hu=composition.smd_hu,
-        level=measurement.level if measurement.verdict is not Verdict.AMBIGUOUS_LEVEL else None,
+        level=measurement.level,
         sex=person.sex,
         height_m=person.height_m,
         weight_kg=person.weight_kg,
@@ -129,8 +136,12 @@ def comparison_rows(found: tuple[ProfileComparison, ...]) -> list[dict[str, str]
     return [
         {
             "Profile": c.profile.name,
+            "Measure": f"{NAMES[c.measure]} ({UNITS[c.measure]})",
+            "Value": MISSING if c.value is None else f"{c.value:.1f}",
+            "Limit": MISSING if c.limit is None else f"{c.limit.operator} {c.limit.value:g}",
+            "Distance": MISSING if c.distance is None else f"{c.distance:+.1f}",
+            "Result": STANDING_WORDS[c.standing] if c.distance is not None else f"not compared: {c.reason}",
             "Population": c.profile.population,
-            "Result": c.words,
             "Citation": c.profile.citation,
         }
         for c in ranked

@@ -1,4 +1,4 @@
-"""One result: what was measured, how sure, what to look at, and how far it lies from each cut-off profile."""
+"""Parts of one result: what was measured, how sure, what to look at, how far it lies from each cut-off profile."""
 
 import pandas as pd
 import streamlit as st
@@ -24,23 +24,8 @@ from sarcopenia.records import ScanSummary, StoredArrays, StoredMeasurement
 ICONS = {Severity.INFO: ":material/info:", Severity.REVIEW: ":material/visibility:", Severity.BLOCK: ":material/block:"}
 
 
-def show_result(scan: ScanSummary, stored: StoredMeasurement, arrays: StoredArrays, person: PersonAtScan) -> None:
-    """The whole result of one scan."""
-    measurement = stored.measurement
-    _show_verdict(stored)
-    picture, numbers = st.columns([3, 2], gap="large")
-    with picture:
-        _show_pictures(stored, arrays)
-    with numbers:
-        _show_figures(measurement, person)
-        _show_flags(measurement)
-    _show_comparisons(measurement, person, scan)
-    with st.expander("Where this number comes from"):
-        st.dataframe(pd.DataFrame(provenance_rows(measurement)), hide_index=True, width="stretch")
-        st.caption(RESEARCH_USE)
-
-
-def _show_verdict(stored: StoredMeasurement) -> None:
+def show_verdict(stored: StoredMeasurement) -> None:
+    """What came of it, which slice, and whether a person has looked."""
     verdict = stored.measurement.verdict
     words = VERDICT_WORDS[verdict]
     state = NOT_REVIEWED if stored.review is None else stored.review.state.value
@@ -48,7 +33,8 @@ def _show_verdict(stored: StoredMeasurement) -> None:
     (st.info if verdict in (Verdict.ACCEPT, Verdict.NO_L3) else st.warning)(text)
 
 
-def _show_pictures(stored: StoredMeasurement, arrays: StoredArrays) -> None:
+def show_pictures(stored: StoredMeasurement, arrays: StoredArrays) -> None:
+    """The measured slice and the scouts."""
     measurement, level = stored.measurement, stored.level
     name = measurement.level or ("given slice" if measurement.slice_index is not None else "")
     if arrays.slice is not None:
@@ -59,25 +45,28 @@ def _show_pictures(stored: StoredMeasurement, arrays: StoredArrays) -> None:
     show_scouts(arrays.sagittal, arrays.coronal, levels)
 
 
-def _show_figures(measurement: Measurement, person: PersonAtScan) -> None:
+def show_figures(measurement: Measurement, person: PersonAtScan) -> None:
+    """The numbers, muscle first."""
     rows = figures(measurement, person)
     if not rows:
         return
     main, rest = rows[:3], rows[3:]
     for place, figure in zip(st.columns(3), main, strict=True):
-        place.metric(f"{figure.name}", figure.text, help=f"{figure.long_name}. {figure.hint}")
-    for place, figure in zip(st.columns(2) + st.columns(2), rest, strict=True):
-        place.metric(f"{figure.name}", figure.text, help=f"{figure.long_name}. {figure.hint}")
+        place.metric(f"{figure.name} ({figure.unit})", figure.text, help=f"{figure.long_name}. {figure.hint}")
+    for place, figure in zip(st.columns(len(rest)), rest, strict=True):
+        place.metric(f"{figure.name} ({figure.unit})", figure.text, help=f"{figure.long_name}. {figure.hint}")
 
 
-def _show_flags(measurement: Measurement) -> None:
+def show_flags(measurement: Measurement) -> None:
+    """Every flag in words, the gravest first."""
     flags = sorted_flags(measurement)
     st.markdown("**Flags**" if flags else "**No flags.**")
     for flag in flags:
         st.markdown(f"{ICONS[flag.severity]} *{SEVERITY_WORDS[flag.severity]}* — {flag.text}")
 
 
-def _show_comparisons(measurement: Measurement, person: PersonAtScan, scan: ScanSummary) -> None:
+def show_comparisons(measurement: Measurement, person: PersonAtScan, scan: ScanSummary) -> None:
+    """Distance to each cut-off profile, or why there is none."""
     found = comparisons(measurement, person, scan.header)
     if not found:
         return
@@ -87,3 +76,10 @@ def _show_comparisons(measurement: Measurement, person: PersonAtScan, scan: Scan
         "value is not a diagnosis."
     )
     st.dataframe(pd.DataFrame(comparison_rows(found)), hide_index=True, width="stretch")
+
+
+def show_provenance(measurement: Measurement) -> None:
+    """Where the number comes from."""
+    with st.expander("Where this number comes from"):
+        st.dataframe(pd.DataFrame(provenance_rows(measurement)), hide_index=True, width="stretch")
+        st.caption(RESEARCH_USE)

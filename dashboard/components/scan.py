@@ -2,7 +2,14 @@
 
 import streamlit as st
 
-from dashboard.components.result import show_result
+from dashboard.components.result import (
+    show_comparisons,
+    show_figures,
+    show_flags,
+    show_pictures,
+    show_provenance,
+    show_verdict,
+)
 from dashboard.result_view import PersonAtScan
 from dashboard.services import Services, measurement_arrays
 from sarcopenia.domain.errors import SarcopeniaError
@@ -35,9 +42,19 @@ def show_scan(services: Services, scan_id: int) -> None:
         st.info("This scan has no measurement yet.")
         return
     context = services.records.contexts.for_scan(scan_id)
-    show_result(scan, scan.latest, measurement_arrays(scan.latest.measurement_id), person_at(context))
-    _show_candidates(scan)
-    _show_person_form(services, scan, context)
+    person, measurement = person_at(context), scan.latest.measurement
+    show_verdict(scan.latest)
+    picture, numbers = st.columns([3, 2], gap="large")
+    with picture:
+        show_pictures(scan.latest, measurement_arrays(scan.latest.measurement_id))
+    with numbers:
+        show_figures(measurement, person)
+        show_flags(measurement)
+        _show_candidates(scan)
+        _show_person_form(services, scan, context)
+    show_comparisons(measurement, person, scan)
+    _show_rejected(scan)
+    show_provenance(measurement)
 
 
 def _series_words(scan: ScanSummary) -> str:
@@ -58,6 +75,14 @@ def _show_candidates(scan: ScanSummary) -> None:
         st.markdown("**Candidates for L3**")
         for candidate in level.candidates:
             st.markdown(f"- slice {candidate.slice_index} (z = {candidate.z_mm:.0f} mm)")
+
+
+def _show_rejected(scan: ScanSummary) -> None:
+    """Why every other series of the upload was not chosen."""
+    if scan.rejected_series:
+        with st.expander(f"{len(scan.rejected_series)} other series in this upload"):
+            for issue in scan.rejected_series:
+                st.markdown(f"- {issue.message}")
 
 
 def _show_person_form(services: Services, scan: ScanSummary, context: ScanContext) -> None:

@@ -179,7 +179,11 @@ def load_demo(settings: Settings) -> None:
 
 
 def work(settings: Settings) -> None:
-    """Take jobs until stopped; the running job is handed back."""
-    from sarcopenia.worker import run_worker  # noqa: PLC0415 # the worker imports the whole product
+    """Take jobs until stopped; the job under way goes back into the queue."""
+    from sarcopenia.inference.triton import TritonModelClient  # noqa: PLC0415 # only the worker needs all of it
+    from sarcopenia.records import open_records  # noqa: PLC0415
+    from sarcopenia.worker import Worker, run_until_signalled  # noqa: PLC0415
 
-    run_worker(settings)
+    url = settings.triton_url or f"{LOOPBACK}:{settings.triton_grpc_port}"
+    with open_records(settings) as records, TritonModelClient(url) as models:
+        run_until_signalled(Worker(records, models, lease_s=settings.lease_s, poll_s=settings.poll_s))

@@ -2,6 +2,8 @@
 
 from sarcopenia.clinical.indices import bmi_kg_m2, smi_cm2_m2
 from sarcopenia.clinical.profiles import (
+    NAMES,
+    UNITS,
     CutOffProfile,
     Limit,
     ProfileComparison,
@@ -12,6 +14,8 @@ from sarcopenia.clinical.profiles import (
 )
 
 __all__ = [
+    "NAMES",
+    "UNITS",
     "CutOffProfile",
     "Limit",
     "ProfileComparison",

@@ -93,7 +93,8 @@ class Standing(StrEnum):
 class ProfileComparison:
     """One measure against one profile.
 
-    ``distance`` is value minus limit in the measure's unit, ``None`` when blank; ``words`` is the sentence for people.
+    ``distance`` is value minus limit in the measure's unit; ``None`` when blank, and ``reason`` says why. ``words``
+    is the sentence for people.
     """
 
     profile: CutOffProfile
@@ -103,6 +104,7 @@ class ProfileComparison:
     limit: Limit | None
     distance: float | None
     words: str
+    reason: str = ""
 
 
 @cache
@@ -135,7 +137,7 @@ def _compare(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> P
         reason = f"{profile.bmi_rule}; " + ("the BMI is not known" if _bmi(subject) is None else "this BMI is outside")
     if reason is not None or value is None or limit is None:
         words = f"{NAMES[measure]} not compared with {profile.name}: {reason}."
-        return ProfileComparison(profile, measure, Standing.BLANK, value, None, None, words)
+        return ProfileComparison(profile, measure, Standing.BLANK, value, None, None, words, reason or "")
     below = limit.is_met_by(value)
     distance = value - limit.value
     verdict = "below" if below else "not below"

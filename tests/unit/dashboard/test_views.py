@@ -32,17 +32,18 @@ HEADER = SeriesHeader(contrast_phase=ContrastPhase.NONE, kvp=120.0)
 
 
 def text_of(name, measurement=MEASURED, person=MAN):
-    return next(figure.text for figure in figures(measurement, person) if figure.name == name)
+    return next(f"{f.text} {f.unit}" for f in figures(measurement, person) if f.name == name)
 
 
 def test_the_card_shows_numbers_with_units():
     assert text_of("SMA") == "140.0 cm²"
     assert text_of("SMI") == "43.2 cm²/m²"
     assert text_of("SMD") == "38.0 HU"
+    assert text_of("VAT") == "120.0 cm²"
 
 
 def test_smi_is_blank_without_a_height_and_says_so():
-    assert text_of("SMI", person=NOBODY) == MISSING
+    assert text_of("SMI", person=NOBODY) == f"{MISSING} cm²/m²"
     hint = next(figure.hint for figure in figures(MEASURED, NOBODY) if figure.name == "SMI")
     assert "height" in hint
 
@@ -67,15 +68,16 @@ def test_the_gravest_flag_comes_first():
 
 
 def test_an_ambiguous_level_gets_no_comparison():
-    found = comparisons(replace(MEASURED, verdict=Verdict.AMBIGUOUS_LEVEL), MAN, HEADER)
-    assert {comparison.distance for comparison in found} == {None}
+    assert comparisons(replace(MEASURED, verdict=Verdict.AMBIGUOUS_LEVEL), MAN, HEADER) == ()
 
 
 def test_comparisons_with_an_answer_come_first():
     rows = comparison_rows(comparisons(MEASURED, MAN, HEADER))
-    answered = ["not compared" not in row["Result"] for row in rows]
+    answered = [row["Distance"] != MISSING for row in rows]
     assert answered == sorted(answered, reverse=True)
     assert any(answered)
+    assert {row["Result"] for row in rows[: sum(answered)]} <= {"below", "not below"}
+    assert all(row["Result"].startswith("not compared: ") for row in rows[sum(answered) :])
 
 
 def test_provenance_names_the_weights():
