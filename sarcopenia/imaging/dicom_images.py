@@ -6,24 +6,29 @@ A multi-frame image (Enhanced CT, PS3.3 A.38) becomes one `DicomImage` per frame
 
 import io
 import math
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pydicom
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+from sarcopenia.domain.errors import UnsafeArchiveError
 from sarcopenia.domain.geometry import PlaneGeometry, Vector
-from sarcopenia.imaging.files import InputFile
+from sarcopenia.imaging.files import InputFile, most_unpacked_bytes
 
 DICOM_MAGIC: Final = b"DICM"
 _MAGIC_OFFSET: Final = 128
 _BARE_STARTS: Final = (b"\x02\x00", b"\x08\x00")
 """First group of a DICOM data set that was stored without preamble, little endian."""
+_META_BYTES: Final = 2048
+"""The file meta information lies within."""
+_META_LENGTH_AT: Final = 140
+"""Value of File Meta Information Group Length (0002,0000), the first element after the preamble."""
 ORTHOGONAL_WITHIN: Final = 0.01
 
 
@@ -51,7 +56,7 @@ class DicomImage:
 
     def text(self, keyword: str) -> str:
         """Value of an attribute as plain text, "" where absent; several values joined by a backslash as in DICOM."""
-        value = self.header.get(keyword)
+        value = _value(self.header, keyword)
         if value is None:
             return ""
         values = value if isinstance(value, (list, pydicom.multival.MultiValue)) else [value]
@@ -88,24 +93,56 @@ def looks_like_dicom(content: bytes) -> bool:
 
 
 def read_images(file: InputFile) -> tuple[DicomImage, ...]:
-    """Headers of all frames of a DICOM file; empty for a DICOMDIR and for what turns out not to be DICOM."""
+    """Headers of all frames of a DICOM file; empty for a DICOMDIR and for what turns out not to be DICOM.
+
+    Raises
+    ------
+    UnsafeArchiveError: a deflated data set that explodes in size.
+    """
+    _refuse_explosion(file)
     header = _read_header(file.content)
-    if header is None or header.get("SOPClassUID") == MediaStorageDirectoryStorage:
+    if header is None or _value(header, "SOPClassUID") == MediaStorageDirectoryStorage:
         return ()
     if "PerFrameFunctionalGroupsSequence" not in header:
         return (DicomImage(file, 0, header),)
-    return tuple(DicomImage(file, i, frame) for i, frame in enumerate(_flat_frames(header)))
+    try:
+        return tuple(DicomImage(file, i, frame) for i, frame in enumerate(_flat_frames(header)))
+    except Exception:  # damaged functional groups fail in many ways
+        return ()
+
+
+def _refuse_explosion(file: InputFile) -> None:
+    """Inflate a data set of Deflated Explicit VR (PS3.5 A.5) only as far as is accepted."""
+    if DeflatedExplicitVRLittleEndian.encode() not in file.content[:_META_BYTES]:
+        return
+    meta_length = int.from_bytes(file.content[_META_LENGTH_AT : _META_LENGTH_AT + 4], "little")
+    packed = file.content[_META_LENGTH_AT + 4 + meta_length :]
+    limit = most_unpacked_bytes(len(packed))
+    inflate = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        exploded = len(inflate.decompress(packed, limit + 1)) > limit
+    except zlib.error:
+        return
+    if exploded:
+        raise UnsafeArchiveError(f"{file.name} would unpack to more than {limit // 1024**2} MB.")
 
 
 def _read_header(content: bytes) -> Dataset | None:
     forced = content[_MAGIC_OFFSET : _MAGIC_OFFSET + len(DICOM_MAGIC)] != DICOM_MAGIC
     try:
         header = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=forced)
-        known = "SOPClassUID" in header or "MediaStorageSOPClassUID" in header.file_meta
-        header.get("Rows")
-    except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError, OSError):
+    except Exception:  # pydicom raises many things on what only looks like DICOM
         return None
-    return header if known else None
+    meta_names_class = "MediaStorageSOPClassUID" in getattr(header, "file_meta", ())
+    return header if "SOPClassUID" in header or meta_names_class else None
+
+
+def _value(header: Dataset, keyword: str) -> Any:  # noqa: ANN401 - as many types as DICOM has
+    """Value of an attribute; ``None`` where absent, and where it is too damaged to be converted."""
+    try:
+        return header.get(keyword)
+    except Exception:  # elements are converted when they are first asked for, and fail in many ways
+        return None
 
 
 def _flat_frames(header: Dataset) -> Iterable[Dataset]:
@@ -137,7 +174,7 @@ def _first(sequence: Sequence[Dataset] | None) -> Dataset | None:
 
 def _numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     try:
-        values = tuple(float(v) for v in header.get(keyword) or ())
+        values = tuple(float(v) for v in _value(header, keyword) or ())
     except (TypeError, ValueError):
         return None
     return values if len(values) == count and all(map(math.isfinite, values)) else None

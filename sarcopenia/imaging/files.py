@@ -62,6 +62,11 @@ def check_amount(file_count: int, total_bytes: int) -> None:
         raise TooLargeError(f"{size:.1f} GB; at most {limit:.0f} GB are accepted.")
 
 
+def most_unpacked_bytes(packed_bytes: int) -> int:
+    """How large something packed may become before it counts as a bomb."""
+    return min(MAX_TOTAL_BYTES, max(RATIO_MATTERS_ABOVE_BYTES, MAX_COMPRESSION_RATIO * packed_bytes))
+
+
 def is_wanted(name: str) -> bool:
     """False for what operating systems and CD writers leave behind: hidden files, __MACOSX, DICOMDIR."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
@@ -84,7 +89,7 @@ def unpack_archives(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
     for file in files:
         if file.content[:4] == ZIP_MAGIC:
             unpacked += _members(file)
-        elif is_wanted(Path(file.name).name):
+        elif is_wanted(file.name):
             unpacked.append(file)
     check_amount(len(unpacked), sum(len(file.content) for file in unpacked))
     return tuple(unpacked)
@@ -97,7 +102,7 @@ def _members(archive: InputFile) -> Iterable[InputFile]:
             _refuse_unsafe(archive, infos)
             wanted = [info for info in infos if is_wanted(info.filename)]
             return [InputFile(info.filename, opened.read(info)) for info in wanted]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
         raise NotReadableError(f"The archive {archive.name} is damaged or packed in an unknown way.") from error
 
 
@@ -109,9 +114,9 @@ def _refuse_unsafe(archive: InputFile, infos: Sequence[zipfile.ZipInfo]) -> None
         if _leaves_folder(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
             raise UnsafeArchiveError(f"The archive {archive.name} holds a file that would leave its folder.")
     total = sum(info.file_size for info in infos)
-    if total > RATIO_MATTERS_ABOVE_BYTES and total > MAX_COMPRESSION_RATIO * len(archive.content):
-        raise UnsafeArchiveError(f"The archive {archive.name} would grow {total // len(archive.content)}-fold.")
     check_amount(len(infos), total)
+    if total > most_unpacked_bytes(len(archive.content)):
+        raise UnsafeArchiveError(f"The archive {archive.name} would grow {total // len(archive.content)}-fold.")
 
 
 def _leaves_folder(name: str) -> bool:

@@ -17,6 +17,8 @@ PLAUSIBLE_HEIGHT_M: Final = (1.20, 2.20)
 PLAUSIBLE_WEIGHT_KG: Final = (20.0, 400.0)
 _YEARS_PER_UNIT: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _HU_RESCALE_TYPES: Final = ("", "HU", "HU_MOD")
+_UNSPECIFIED_RESCALE_TYPE: Final = "US"
+"""Written by some archives over what was HU: may be measured, but is not stated to be calibrated."""
 
 _SPECTRAL_NOT_HU: Final = (
     ("iodine map", r"\biodine\b(?!.*(remov|suppress))|\bjod(karte)?\b|\biod(e|ine)? ?(map|density|no water|\(water)"),
@@ -64,9 +66,14 @@ def read_header(image: DicomImage) -> SeriesHeader:
 
 def is_in_hu(image: DicomImage) -> bool:
     """Whether the header says that rescaled values are Hounsfield units: CT, Rescale Type HU or absent, no map."""
-    rescale_type = image.text("RescaleType").upper()
+    return may_be_in_hu(image) and image.text("RescaleType").upper() != _UNSPECIFIED_RESCALE_TYPE
+
+
+def may_be_in_hu(image: DicomImage) -> bool:
+    """Whether nothing in the header says that values are something else: a map, another unit, another modality."""
+    allowed = (*_HU_RESCALE_TYPES, _UNSPECIFIED_RESCALE_TYPE)
     named_map = _first_name(_SPECTRAL_NOT_HU, _spectral_text(image))
-    return image.text("Modality") == "CT" and rescale_type in _HU_RESCALE_TYPES and not named_map
+    return image.text("Modality") == "CT" and image.text("RescaleType").upper() in allowed and not named_map
 
 
 def spectral_name(image: DicomImage) -> str:

@@ -23,13 +23,14 @@ from sarcopenia.domain.errors import (
     NoAxialSeriesError,
     NotReadableError,
     TooLargeError,
+    UnsafeArchiveError,
     ValidationReport,
 )
 from sarcopenia.domain.geometry import PlaneGeometry, Vector, VolumeGeometry
 from sarcopenia.domain.volume import CtVolume, SeriesHeader
 from sarcopenia.imaging.assembly import NOT_HU_MESSAGE
 from sarcopenia.imaging.dicom_images import ORTHOGONAL_WITHIN
-from sarcopenia.imaging.files import MAX_FILES, MAX_TOTAL_BYTES, InputFile
+from sarcopenia.imaging.files import MAX_FILES, InputFile, most_unpacked_bytes
 from sarcopenia.imaging.pixels import AIR_HU, MAX_HU, looks_like_hu
 from sarcopenia.imaging.series_hash import series_hash
 from sarcopenia.imaging.stacking import stack_geometry, stack_warnings
@@ -61,7 +62,7 @@ def read_nifti(file: InputFile) -> CtVolume:
     NotReadableError: damaged, or not one three-dimensional volume.
     MissingGeometryError: no orientation or no voxel size.
     BrokenSeriesError: sheared in-plane, so that a pixel has no rectangular area.
-    TooLargeError: more bytes or pixels than the product accepts.
+    TooLargeError, UnsafeArchiveError: more pixels or bytes than the product accepts.
     NoAxialSeriesError: no voxel axis is near the body axis.
     InputError: the values cannot be Hounsfield units (a mask, a picture).
     """
@@ -96,13 +97,14 @@ def _load(file: InputFile) -> Any:  # noqa: ANN401 - nibabel has no types
 def _unpacked(file: InputFile) -> bytes:
     if file.content[:2] != GZIP_MAGIC:
         return file.content
+    limit = most_unpacked_bytes(len(file.content))
     try:
         with gzip.open(io.BytesIO(file.content)) as stream:
-            content = stream.read(MAX_TOTAL_BYTES + 1)
+            content = stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise NotReadableError(f"{file.name} is a damaged .gz file.") from error
-    if len(content) > MAX_TOTAL_BYTES:
-        raise TooLargeError(f"{file.name} unpacks to more than {MAX_TOTAL_BYTES / 1024**3:.0f} GB.")
+    if len(content) > limit:
+        raise UnsafeArchiveError(f"{file.name} would unpack to more than {limit // 1024**2} MB.")
     return content
 
 

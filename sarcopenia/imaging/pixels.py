@@ -18,6 +18,7 @@ from sarcopenia.imaging.files import InputFile
 AIR_HU: Final = -1024
 """Lowest value kept: scanners pad outside the circle of reconstruction with −2000 to −3024."""
 MAX_HU: Final = int(np.iinfo(np.int16).max)
+_RUST_PANICS: Final = "pyo3_runtime"
 PLAUSIBLE_AIR_OR_FAT_HU: Final = -40
 PLAUSIBLE_SPAN_HU: Final = 100
 
@@ -41,11 +42,16 @@ def decode_hu(images: Iterable[DicomImage]) -> Iterator[NDArray[np.int16] | None
         try:
             if image.file is not parsed:
                 dataset, parsed = _parse(image), image.file
-            stored = pixel_array(dataset, index=image.frame, raw=True)
-        except (ValueError, RuntimeError, AttributeError, KeyError, EOFError, TypeError, OSError):
+            stored = _without_overlay_bits(pixel_array(dataset, index=image.frame, raw=True), dataset)
+            hu_yx = _to_hu(stored, image)
+        except BaseException as error:
+            # pydicom and its decoders raise many things on damaged data; the one for RLE, written in Rust, panics with
+            # an exception that is no Exception.
+            if not isinstance(error, Exception) and type(error).__module__ != _RUST_PANICS:
+                raise
             yield None
         else:
-            yield _to_hu(_without_overlay_bits(stored, dataset), image)
+            yield hu_yx
 
 
 def _parse(image: DicomImage) -> Dataset:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sarcopenia.imaging.grouping import Stack
-from sarcopenia.imaging.header import spectral_name
+from sarcopenia.imaging.header import is_in_hu, spectral_name
 from sarcopenia.imaging.stacking import THICK_ABOVE_MM
 from sarcopenia.imaging.suitability import Reason, reason_of
 
@@ -46,6 +46,10 @@ def _shows_abdomen(stack: Stack) -> float:
     if _ABDOMEN_WORDS.search(texts.replace("_", " ")):
         return 1.0
     return 0.0 if _ELSEWHERE_WORDS.search(texts.replace("_", " ")) else 0.5
+
+
+def _is_stated_in_hu(stack: Stack) -> float:
+    return float(is_in_hu(stack.first))
 
 
 def _is_plain_energy(stack: Stack) -> float:
@@ -89,6 +93,7 @@ class Preference:
 RANKING: Final = (
     Preference("it covers more than a few slices", _is_long_enough),
     Preference("it shows the abdomen by its description", _shows_abdomen),
+    Preference("its values are stated to be Hounsfield units", _is_stated_in_hu),
     Preference("it is a normal image, not a spectral result", _is_plain_energy),
     Preference("it is original, not derived", _is_original),
     Preference("it has a soft-tissue kernel", _has_soft_kernel),

@@ -16,6 +16,7 @@ from sarcopenia.domain.errors import (
     NoAxialSeriesError,
     NotReadableError,
     TooLargeError,
+    UnsafeArchiveError,
     UnsupportedEncodingError,
     ValidationIssue,
     ValidationReport,
@@ -117,6 +118,8 @@ def _choose_nifti(files: Sequence[InputFile], preferred: CtVolume | None) -> _Ou
             continue
         try:
             chosen = read_nifti(file)
+        except UnsafeArchiveError:
+            raise
         except InputError as error:
             reason = _reason_of_error(error)
             rejected.append(RejectedSeries("", file.name, reason.code, reason.text, 1))
@@ -139,9 +142,14 @@ def _nothing_usable(rejected: Sequence[RejectedSeries]) -> InputError:
     """The error for an upload of which nothing can be measured."""
     codes = {series.reason_code for series in rejected}
     kind = next((error for code, error in _ERROR_OF_REASON.items() if code in codes), NoAxialSeriesError)
-    listed = "; ".join(
-        f"{series.description}: {series.reason_text.rstrip('.')}" for series in rejected[:LISTED_REASONS]
-    )
+    listed = "; ".join(_line(series).rstrip(".") for series in rejected[:LISTED_REASONS])
     more = f"; and {len(rejected) - LISTED_REASONS} more" if len(rejected) > LISTED_REASONS else ""
-    errors = tuple(ValidationIssue(s.reason_code, f"{s.description}: {s.reason_text}", s.slice_count) for s in rejected)
+    errors = tuple(ValidationIssue(s.reason_code, _line(s), s.slice_count) for s in rejected)
     return kind(f"No axial CT series could be measured. {listed}{more}.", report=ValidationReport(errors=errors))
+
+
+def _line(series: RejectedSeries) -> str:
+    """Series and reason in one line; the reasons of NIfTI files begin with their name already."""
+    if series.reason_text.startswith(series.description):
+        return series.reason_text
+    return f"{series.description}: {series.reason_text}"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from pydicom.uid import UID
 
 from sarcopenia.imaging.dicom_images import DicomImage
 from sarcopenia.imaging.files import MAX_FILES
 from sarcopenia.imaging.grouping import Stack
-from sarcopenia.imaging.header import is_in_hu, spectral_name
+from sarcopenia.imaging.header import may_be_in_hu, spectral_name
 from sarcopenia.imaging.pixels import can_decode
 
 MAX_MATRIX: Final = 1024
@@ -118,7 +119,7 @@ def _geometry_reason(stack: Stack) -> Reason | None:
 
 def _encoding_reason(stack: Stack) -> Reason | None:
     image = stack.first
-    if not is_in_hu(image):
+    if not may_be_in_hu(image):
         return reason_of("not_hu", spectral_name(image) or image.text("RescaleType"))
     if not all(map(can_decode, stack.images)):
         return reason_of("unsupported_encoding", image.transfer_syntax.name)
@@ -126,7 +127,7 @@ def _encoding_reason(stack: Stack) -> Reason | None:
 
 
 def _sop_class_keyword(image: DicomImage) -> str:
-    return str(getattr(image.header.get("SOPClassUID"), "keyword", ""))
+    return UID(image.text("SOPClassUID")).keyword
 
 
 def oblique_degrees(stack: Stack) -> float:

@@ -1,15 +1,18 @@
 """Folders, single files and archives: what is read, what is ignored, what is refused."""
 
+import gzip
 import io
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from sarcopenia.domain.errors import NotReadableError, TooLargeError, UnsafeArchiveError
-from sarcopenia.exchange.ct_writer import ct_series_bytes, write_ct_series
+from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes, write_ct_series
 from sarcopenia.imaging import InputFile, files_from_path, read_series
 from sarcopenia.imaging.files import MAX_FILES, RATIO_MATTERS_ABOVE_BYTES, check_amount, unpack_archives
 from tests.ct_series import make_volume
@@ -79,6 +82,23 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     assert len(bomb.content) < 100_000
     with pytest.raises(UnsafeArchiveError, match="-fold"):
         unpack_archives([bomb])
+
+
+def test_a_gzipped_nifti_bomb_is_refused() -> None:
+    header = nibabel.Nifti1Image(np.zeros((2, 2, 2), dtype=np.int16), np.eye(4)).to_bytes()
+    bomb = gzip.compress(header + bytes(RATIO_MATTERS_ABOVE_BYTES + 1))
+    with pytest.raises(UnsafeArchiveError, match="64 MB"):
+        read_series([InputFile("bomb.nii.gz", bomb)])
+
+
+def test_a_deflated_dicom_bomb_is_refused() -> None:
+    file = ct_series_bytes(VOLUME, CtWriteOptions(compression="deflate"))[0]
+    start = 144 + int.from_bytes(file.content[140:144], "little")
+    squeeze = zlib.compressobj(wbits=-15)
+    data = zlib.decompress(file.content[start:], wbits=-15) + bytes(RATIO_MATTERS_ABOVE_BYTES)
+    bomb = file.content[:start] + squeeze.compress(data) + squeeze.flush()
+    with pytest.raises(UnsafeArchiveError, match="64 MB"):
+        read_series([InputFile("bomb", bomb)])
 
 
 def test_a_zip_that_declares_less_than_it_holds_gives_no_more_than_declared() -> None:

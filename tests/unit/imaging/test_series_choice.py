@@ -83,6 +83,14 @@ def test_an_iodine_map_alone_is_refused_as_not_hu() -> None:
         read_series(BAD["not_hu"])
 
 
+def test_an_unspecified_unit_is_measured_when_the_values_look_like_hu_but_is_not_calibrated() -> None:
+    unspecified = series(2, "Abdomen", RescaleType="US")
+    assert read_series(unspecified).chosen.header.hu_calibrated is False
+    selection = read_series([*unspecified, *good()])
+    assert selection.chosen.header.hu_calibrated
+    assert "stated to be Hounsfield units" in selection.rejected[0].reason_text
+
+
 def test_three_slices_are_taken_when_nothing_else_is_there() -> None:
     assert read_series(BAD["too_few_slices"]).chosen.hu_zyx.shape[0] == 3
 
