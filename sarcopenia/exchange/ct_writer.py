@@ -26,7 +26,7 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.volume import CtVolume, SeriesHeader
+from sarcopenia.domain.volume import ContrastPhase, CtVolume, SeriesHeader
 from sarcopenia.imaging import InputFile
 
 PHANTOM_COMMENT: Final = "phantom, not a patient"
@@ -39,6 +39,14 @@ COMPRESSIONS: Final[dict[str, UID]] = {
     "jpeg-ls": JPEGLSLossless,
 }
 """Transfer syntaxes that can be written, all lossless."""
+_PROTOCOL_OF_PHASE: Final = {
+    ContrastPhase.NONE: "without contrast",
+    ContrastPhase.ARTERIAL: "arterial",
+    ContrastPhase.PORTAL_VENOUS: "portal venous",
+    ContrastPhase.LATE: "delayed",
+    ContrastPhase.CONTRAST_UNKNOWN_PHASE: "with contrast",
+}
+"""The phase has no attribute of its own in CT; like a scanner, the writer names it in the protocol."""
 _MAX_SHORT_TEXT: Final = 16
 _MAX_LONG_TEXT: Final = 64
 _UID_ROOT: Final = "2.25."
@@ -147,6 +155,8 @@ def _put_acquisition(common: Dataset, header: SeriesHeader) -> None:
     common.KVP = _decimal(header.kvp)
     common.ConvolutionKernel = header.convolution_kernel[:_MAX_SHORT_TEXT]
     common.SliceThickness = _decimal(header.slice_thickness_mm)
+    if header.contrast_phase in _PROTOCOL_OF_PHASE:
+        common.ProtocolName = _PROTOCOL_OF_PHASE[header.contrast_phase]
     if header.contrast_agent:
         common.ContrastBolusAgent = header.contrast_agent[:_MAX_LONG_TEXT]
 
