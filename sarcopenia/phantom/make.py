@@ -14,9 +14,9 @@ from sarcopenia.domain.geometry import VolumeGeometry, regular_geometry
 from sarcopenia.domain.results import BodyComposition
 from sarcopenia.domain.volume import ContrastPhase, CtVolume, PatientHeader, SeriesHeader
 from sarcopenia.phantom.composition import count_composition
-from sarcopenia.phantom.organs import bowel_of
+from sarcopenia.phantom.gut import bowel_of
 from sarcopenia.phantom.render import BodyRenderer, Grid, scan_grid
-from sarcopenia.phantom.scanner import Scanner
+from sarcopenia.phantom.scanner import Scanner, overlap_slices
 from sarcopenia.phantom.scene import Person
 from sarcopenia.phantom.spec import PhantomSpec
 from sarcopenia.phantom.spine import Spine, build_spine
@@ -73,15 +73,16 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
     grid = scan_grid(person)
     body, scanner = BodyRenderer.of(person, grid), Scanner.of(person, grid)
     shape = (len(grid.slice_mm), *grid.shape_yx)
-    noise_free, noisy = np.empty(shape, dtype=np.int16), np.empty(shape, dtype=np.int16)
-    compartments = np.empty(shape, dtype=np.uint8)
+    rendered, compartments = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.uint8)
     for i, z_mm in enumerate(grid.slice_mm.tolist()):
         hu, compartments[i] = body.render(z_mm)
-        hu = scanner.surround(hu, compartments[i], z_mm)
-        noise_free[i] = _as_hu(hu)
-        noisy[i] = _as_hu(scanner.disturb(hu, compartments[i]))
+        rendered[i] = scanner.surround(hu, compartments[i], z_mm)
+    noise_free = overlap_slices(rendered, spec)
+    noisy = np.stack([_as_hu(scanner.disturb(*both)) for both in zip(noise_free, compartments, strict=True)])
     coordinates = np.array([person.spine.at(z)[0] for z in grid.slice_mm.tolist()])
-    return Phantom(spec, _volume(spec, noisy, grid), noise_free, compartments, _levels(person.spine, grid), coordinates)
+    return Phantom(
+        spec, _volume(spec, noisy, grid), _as_hu(noise_free), compartments, _levels(person.spine, grid), coordinates
+    )
 
 
 def _person(spec: PhantomSpec) -> Person:

@@ -65,7 +65,7 @@ def _random_person(rng: np.random.Generator, start: PhantomSpec) -> PhantomSpec:
         subcutaneous_mm=3 + 52 * fat * (0.8 if male else 1.15),
         visceral_fat=float(np.clip((3.2 if male else 2.2) * fat + rng.normal(0, 0.35), 0.05, 2.8)),
         muscle_scale=wasting * (1.05 if male else 0.9),
-        muscle_hu=float(rng.normal(56 - 0.15 * (age - 50), 4)),
+        muscle_hu=float(rng.normal(51 - 0.2 * (age - 50), 5)),
         fat_infiltration=float(np.clip(0.02 + 0.003 * (age - 30) * rng.gamma(2, 0.5), 0.01, 0.45)),
         lumbar_count=int(rng.choice([4, 5, 6], p=[0.06, 0.86, 0.08])),
         last_rib_scale=float(rng.choice([1.0, 0.6, 0.3], p=[0.75, 0.13, 0.12])) * float(rng.normal(1, 0.08)),

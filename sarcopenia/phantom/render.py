@@ -27,7 +27,7 @@ from sarcopenia.phantom.vessels import paint_vessels
 _WARP_MM = 3.5
 _REACH_MM = 12.0
 # Slices up to this thickness are rendered at their middle; thicker ones are the mean of three.
-_THIN_MM = 3.5
+THIN_MM = 3.5
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class BodyRenderer:
     def render(self, z_mm: float) -> tuple[Array, NDArray[np.uint8]]:
         """Noise-free HU and compartments of a whole slice; a thick slice is the mean of thin ones."""
         thickness = self.person.spec.slice_thickness_mm
-        count = 1 if thickness <= _THIN_MM else 3
+        count = 1 if thickness <= THIN_MM else 3
         offsets = (np.arange(count) - count // 2) * thickness / count
         scenes = [self._scene(z_mm + float(offset)) for offset in offsets]
         for scene in scenes:

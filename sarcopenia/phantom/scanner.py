@@ -8,7 +8,7 @@ from scipy import fft, ndimage
 
 from sarcopenia.domain.results import Compartment
 from sarcopenia.phantom.fields import Array
-from sarcopenia.phantom.render import Grid
+from sarcopenia.phantom.render import THIN_MM, Grid
 from sarcopenia.phantom.scene import Person
 from sarcopenia.phantom.shapes import length
 from sarcopenia.phantom.spec import PhantomSpec
@@ -117,6 +117,14 @@ def blur(hu_yx: Array, spec: PhantomSpec) -> Array:
     """Point spread of the kernel: about 0.9 mm (smooth) to 0.4 mm (sharp) standard deviation."""
     sigma = (0.9 - 0.5 * spec.sharpness) / spec.pixel_spacing_mm
     return hu_yx if sigma < 0.25 else np.asarray(ndimage.gaussian_filter(hu_yx, sigma, truncate=3), dtype=np.float32)
+
+
+def overlap_slices(hu_zyx: NDArray[np.float32], spec: PhantomSpec) -> NDArray[np.float32]:
+    """Slice sensitivity of a helical scan: neighbouring thin slices share a part of what they see."""
+    share = min(0.25, 0.2 * spec.slice_thickness_mm / spec.slice_spacing_mm)
+    if spec.slice_thickness_mm > THIN_MM or len(hu_zyx) < 3:
+        return hu_zyx
+    return np.asarray(ndimage.convolve1d(hu_zyx, [share, 1 - 2 * share, share], axis=0, mode="nearest"))
 
 
 def noise_profile(body_yx: NDArray[np.bool_]) -> Array:

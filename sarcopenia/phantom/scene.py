@@ -1,6 +1,7 @@
 """What the painters of one slice share: the person, the canvas, where the slice lies, its random textures."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -59,6 +60,22 @@ def person_fields(seed: int) -> Textures[SmoothField]:
     )
 
 
+class Trait(IntEnum):
+    """What a random number of the person varies."""
+
+    DOME = 0
+    LIVER = 1
+    KIDNEY_L = 2
+    KIDNEY_R = 3
+    SPLEEN = 4
+    STOMACH = 5
+    COLON = 6
+    PANCREAS = 7
+    GALLBLADDER = 8
+    SPURS = 9
+    NAVEL = 10
+
+
 @dataclass(frozen=True)
 class Person:
     """What stays the same on all slices; ``traits`` are random numbers around 0 that vary the organs."""
@@ -68,6 +85,10 @@ class Person:
     hu: TissueHu
     traits: tuple[float, ...]
     loops: tuple[Loop, ...]
+
+    def trait(self, trait: Trait) -> float:
+        """Random number around 0 (standard deviation 1)."""
+        return self.traits[trait]
 
     @property
     def scale(self) -> float:
@@ -107,6 +128,10 @@ class Scene:
     def hu(self) -> TissueHu:
         """HU of the tissues."""
         return self.person.hu
+
+    def height_over(self, station: float) -> float:
+        """Height of this slice above a station, mm."""
+        return self.z_mm - self.person.spine.z_of_station(station)
 
     def muscle(self, patch: Patch, distance_mm: Array, infiltration_gain: float = 1.0) -> None:
         """Paint skeletal muscle with its streaks of fat and make it part of the muscle wall."""

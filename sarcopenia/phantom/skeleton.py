@@ -9,7 +9,7 @@ from sarcopenia.domain.results import Compartment
 from sarcopenia.phantom.canvas import Patch
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.pelvis import Pelvis
-from sarcopenia.phantom.scene import Scene
+from sarcopenia.phantom.scene import Scene, Trait
 from sarcopenia.phantom.shapes import box, capsule, ellipse, length, smooth_min, superellipse
 from sarcopenia.phantom.spine import Vertebra
 from sarcopenia.phantom.tissues import METAL_HU
@@ -19,11 +19,11 @@ Frame = tuple[Array, Array, Array]
 _BONE = Compartment.SPINE_BONE
 
 
-def paint_bone(scene: Scene, patch: Patch, distance_mm: Array, rim_mm: Array | float = 1.6) -> None:
+def paint_bone(scene: Scene, patch: Patch, distance_mm: Array, rim_mm: Array | float = 1.3) -> None:
     """Compact bone around spongy bone."""
     hu = scene.hu
-    patch.paint(distance_mm, hu.cortical, _BONE)
-    patch.paint(distance_mm + rim_mm, hu.trabecular + 14 * patch.cut(scene.texture.grain))
+    patch.paint(distance_mm, hu.cortical * (1 + 0.15 * patch.cut(scene.texture.strand)), _BONE)
+    patch.paint(distance_mm + rim_mm, hu.trabecular + 20 * patch.cut(scene.texture.grain))
 
 
 def paint_spine(scene: Scene) -> None:
@@ -103,16 +103,16 @@ def _paint_vertebra(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame
     arch = _arch(vertebra, frame, scene.person.spec.skeleton_scale) + 0.35 * patch.cut(scene.texture.strand)
     canal = ellipse(left, back - vertebra.half_depth_mm - 8.0, 11.0, 8.5)
     bone = np.maximum(smooth_min(body, arch, 3.0), -canal)
-    rim = np.where(arch < body, np.float32(1.9), np.float32(1.3))
+    rim = np.where(arch < body, np.float32(1.7), np.float32(0.8))
     paint_bone(scene, patch, bone, rim)
-    patch.blend(np.clip(1.3 - np.abs(ends + 0.9), 0, 0.5) * (radial < -0.5), scene.hu.cortical)
+    patch.blend(np.clip(1.3 - np.abs(ends + 0.9), 0, 0.25) * (radial < -0.5), scene.hu.cortical)
     if scene.person.spec.spine_metal and 15.5 < vertebra.station < 17.5:
         patch.paint(_screws(vertebra, frame), METAL_HU, _BONE)
 
 
 def _spur_mm(scene: Scene) -> float:
     """How far the endplates' edges have grown out with age."""
-    return float(np.clip((scene.person.spec.age_years - 40) / 40, 0, 1)) * (1.0 + 0.8 * scene.person.traits[9])
+    return float(np.clip((scene.person.spec.age_years - 40) / 40, 0, 1)) * (1.0 + 0.8 * scene.person.trait(Trait.SPURS))
 
 
 def _screws(vertebra: Vertebra, frame: Frame) -> Array:
@@ -176,7 +176,7 @@ def _transverse(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array
     """Transverse process: a rod that thins towards its tip."""
     along = np.clip((side - 16) / (shape.tip_x - 16), 0, 1)
     rod = capsule(side, base, (16.0, 10.0), (shape.tip_x, shape.tip_back))
-    return np.asarray(length(rod, 0.62 * (up - 3 - (shape.tip_up - 3) * along)) - 3.8 + 1.6 * along)
+    return np.asarray(length(rod, 0.7 * (up - 3 - (shape.tip_up - 3) * along)) - 3.3 + 1.3 * along)
 
 
 def _facets(side: Array, base: Array, up: Array, shape: _ArchShape) -> Array:
@@ -208,7 +208,7 @@ def _paint_sacral(scene: Scene, patch: Patch, vertebra: Vertebra, frame: Frame) 
     roof = capsule(side, back - vertebra.half_depth_mm, (14.0, 8.0), (0.0, max(8.0, 18 - 3.5 * number))) - 3.0
     crest = box(left, back - vertebra.half_depth_mm - 19 + 4 * number, 2.2, 6.0)
     solid = smooth_min(smooth_min(_body_radial(vertebra, frame), wing, 5.0), np.minimum(roof, crest), 3.0)
-    paint_bone(scene, patch, np.maximum(solid, ends), 1.5)
+    paint_bone(scene, patch, np.maximum(solid, ends), 1.0)
     size = max(0.35, 1 - 0.22 * number)
     hollow = ellipse(left, back - vertebra.half_depth_mm - 6 * size, 11 * size, 6.5 * size)
     foramen = length(length(side - 21 + 3 * number, back - 2), 0.7 * (up + vertebra.height_mm / 2)) - 4.5
@@ -250,13 +250,13 @@ def _paint_rib(
     beyond = np.maximum(angle - angles[-1], 0) * 110 + np.maximum(0.25 - angle, 0) * 110
     steep = np.interp(angle, (angles[:-1] + angles[1:]) / 2, np.abs(np.diff(z_mm) / np.diff(angles)) / 115)
     across = (scene.z_mm - course) / np.sqrt(1 + steep**2)
-    thick = (outlines.cavity_yx.ravel()[near] - 4.5) / 3.4
-    high = length(across, beyond) / 6.5
+    thick = (outlines.cavity_yx.ravel()[near] - 4.5) / 3.3
+    high = length(across, beyond) / 5.6
     distance = np.full(outlines.cavity_yx.shape, 50.0, dtype=np.float32)
     distance.ravel()[near] = (length(thick, high) - 1) * 3.6
     cartilage = outlines.angle_yx < np.pi - bone_end
     whole = scene.canvas.whole
-    paint_bone(scene, whole, np.where(cartilage, 50.0, distance).astype(np.float32), 1.5)
+    paint_bone(scene, whole, np.where(cartilage, 50.0, distance).astype(np.float32), 1.2)
     whole.paint(np.where(cartilage, distance, 50.0).astype(np.float32), scene.hu.cartilage, _BONE)
 
 
@@ -272,4 +272,4 @@ def _paint_rib_neck(scene: Scene, head_z_mm: float) -> None:
 
 def paint_wings(scene: Scene, pelvis: Pelvis) -> None:
     """Iliac wings."""
-    paint_bone(scene, scene.canvas.whole, pelvis.bone_yx + 0.5 * scene.texture.strand, 1.7)
+    paint_bone(scene, scene.canvas.whole, pelvis.bone_yx + 0.5 * scene.texture.strand, 1.2)

@@ -43,7 +43,7 @@ _PHASES = (ContrastPhase.ARTERIAL, ContrastPhase.PORTAL_VENOUS, ContrastPhase.LA
 _KVP = (70.0, 80.0, 100.0, 120.0, 140.0)
 _IODINE_GAIN = (2.0, 1.7, 1.28, 1.0, 0.83)
 _BONE_GAIN = (1.55, 1.4, 1.16, 1.0, 0.9)
-_FAT_HU = (-122.0, -117.0, -108.0, -102.0, -97.0)
+_FAT_HU = (-118.0, -113.0, -104.0, -98.0, -93.0)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def tissue_hu(spec: PhantomSpec) -> TissueHu:
     }
     return TissueHu(
         fat=float(np.interp(spec.kvp, _KVP, _FAT_HU)),
-        skin=5.0,
-        cortical=680.0 * bone,
+        skin=45.0,
+        cortical=(640.0 + 2.0 * spec.bone_hu) * bone,
         trabecular=spec.bone_hu * bone,
         cartilage=95.0 * bone,
         disc=78.0 * bone,

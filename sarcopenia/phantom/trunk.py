@@ -14,7 +14,7 @@ from sarcopenia.domain.volume import Sex
 from sarcopenia.phantom.fields import Array
 from sarcopenia.phantom.muscles import around_spine, back_outline
 from sarcopenia.phantom.pelvis import Pelvis
-from sarcopenia.phantom.scene import Person, Scene
+from sarcopenia.phantom.scene import Person, Scene, Trait
 from sarcopenia.phantom.shapes import length, smooth_min, superellipse
 
 _STATION = np.array([6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], dtype=float)
@@ -140,7 +140,7 @@ def skin_distance(scene: Scene, wall_yx: Array) -> Array:
 
 def _navel_depth_mm(scene: Scene) -> float:
     """How far the navel, between L3 and L5, pulls the skin in."""
-    share = 1 - abs(scene.station - 16.0 - 0.25 * scene.person.traits[10]) / 0.4
+    share = 1 - abs(scene.station - 16.0 - 0.25 * scene.person.trait(Trait.NAVEL)) / 0.4
     return max(0.0, share) * (4 + 0.9 * scene.person.spec.subcutaneous_mm)
 
 
@@ -149,7 +149,7 @@ def paint_skin_and_fat(scene: Scene, skin_yx: Array) -> None:
     whole, hu, texture = scene.canvas.whole, scene.hu, scene.texture
     whole.paint(skin_yx, hu.skin, Compartment.SUBCUTANEOUS)
     fat = hu.fat + 3 * texture.grain + 3 * texture.strand
-    whole.paint(skin_yx + 1.8, fat, Compartment.SUBCUTANEOUS)
+    whole.paint(skin_yx + 2.0, fat, Compartment.SUBCUTANEOUS)
     septa = np.clip(1 - np.abs(texture.strand + 0.6 * texture.outline) * 9, 0, 1) * np.clip(-skin_yx - 3, 0, 1)
     whole.blend(0.3 * septa, 20.0)
 
