@@ -31,7 +31,7 @@ _ELSEWHERE_WORDS: Final = re.compile(
     r"cardi|coron|breast|knee|foot|ankle|hand|wrist|elbow|shoulder|extremit|\bleg\b|\barm\b|\bc[- ]?spine|\bhws\b",
     re.I,
 )
-_SHARP_WORDS: Final = re.compile(r"bone|lung|knochen|sharp|edge|detail|\bos\b|poumon|hueso|bot\b", re.I)
+_SHARP_WORDS: Final = re.compile(r"bone|lung|knochen|sharp|edge|detail|\bos\b|poumon|pulm|hueso", re.I)
 _SHARP_KERNEL: Final = re.compile(r"[a-z]{1,2}(5[5-9]|[6-9]\d).*|y[a-d]|[del]|fc(3\d|5\d|8\d)", re.I)
 """Siemens B/I/Br/Bl from 55 on, Philips YA–YD, D, E, L, Canon FC30–39, FC50–59, FC80–89; GE names are words."""
 

@@ -1,7 +1,11 @@
 """Which series is measured, and what every other one is told."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from sarcopenia import imaging
 from sarcopenia.domain.errors import InputError, NoAxialSeriesError, NotReadableError, UnsupportedEncodingError
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
@@ -165,3 +169,11 @@ def test_no_file_at_all_is_not_readable() -> None:
 def test_text_files_beside_the_images_do_not_matter() -> None:
     files = [InputFile("readme.txt", b"read me"), InputFile("viewer.exe", b"MZ" + bytes(500)), *good()]
     assert read_series(files).rejected == ()
+
+
+def test_every_warning_code_is_in_the_documented_table() -> None:
+    sources = "".join(path.read_text() for path in Path(imaging.__file__).parent.glob("*.py"))
+    codes = set(re.findall(r'ValidationIssue\(\s*"(\w+)"', sources))
+    documented = set(re.findall(r"^``(\w+)``", imaging.__doc__ or "", re.MULTILINE))
+    assert codes == documented
+    assert "gap" in codes
