@@ -81,6 +81,8 @@ class SliceDisplay:
 
 PICTURE_WIDTH: Final = 900
 SCALE_BAR_MM: Final = 50.0
+BURNT_IN: Final = "Research use only"
+"""Stands in the picture itself, so that a saved copy says it too."""
 MARGIN_MM: Final = 10.0
 LINE: Final[Rgb] = (255, 255, 255)
 L3_COLOUR: Final[Rgb] = (255, 159, 28)
@@ -142,7 +144,7 @@ def _scaled(rgb: NDArray[np.float32], spacing_mm_yx: tuple[float, float]) -> Ima
 
 
 def _annotate(image: Image.Image, mm_per_pixel: float) -> None:
-    """Scale bar of 5 cm, and the letters of the patient's right, left, front and back."""
+    """Scale bar of 5 cm, research use, and the letters of the patient's right, left, front and back."""
     draw, font = ImageDraw.Draw(image), _font(22)
     width, height = image.size
     for text, place in (("R", (12, height // 2)), ("L", (width - 26, height // 2)), ("A", (width // 2, 6))):
@@ -152,6 +154,7 @@ def _annotate(image: Image.Image, mm_per_pixel: float) -> None:
     right, base = width - 20, height - 20
     draw.line((right - length, base, right, base), fill=LINE, width=3)
     draw.text((right - length, base - 30), "5 cm", fill=LINE, font=font)
+    draw.text((12, height - 24), BURNT_IN, fill=LEVEL_COLOUR, font=_font(15))
 
 
 @cache
@@ -199,6 +202,6 @@ def scout_picture(
         y = row_of(levels.measured_z_mm)
         draw.line((0, y, image.width, y), fill=L3_COLOUR, width=2)
         draw.text((6, y - 20), levels.measured_name, fill=L3_COLOUR, font=_font(17))
-    draw.text((6, image.height // 2), letters[0], fill=LINE, font=font)
-    draw.text((image.width - 14, image.height // 2), letters[1], fill=LINE, font=font)
+    draw.text((6, image.height - 24), letters[0], fill=LINE, font=font)
+    draw.text((image.width - 14, image.height - 24), letters[1], fill=LINE, font=font)
     return _png(image)

@@ -22,6 +22,7 @@ NOT_REVIEWED: Final = "AI – not reviewed"
 RESEARCH_USE: Final = "Research use only – not a medical device"
 MISSING: Final = "–"
 CM2: Final = "cm²"
+SMA_HINT: Final = "Muscle wall, −29 to 150 HU."
 SMD_HINT: Final = "Mean HU of skeletal muscle (−29 to 150 HU). Contrast and tube voltage move it."
 
 
@@ -46,7 +47,7 @@ class Figure:
 
 
 VERDICT_WORDS: Final = {
-    Verdict.ACCEPT: "Measured. No finding asks for a review.",
+    Verdict.ACCEPT: "Measured; no flag was raised.",
     Verdict.REVIEW: "Measured. Please review: see the flags.",
     Verdict.REJECT: "Measured, but the number must not be used: see the flags.",
     Verdict.AMBIGUOUS_LEVEL: "The level is ambiguous: a person must choose.",
@@ -63,9 +64,10 @@ def figures(measurement: Measurement, person: PersonAtScan) -> tuple[Figure, ...
         return ()
     smi = smi_cm2_m2(composition.sma_cm2, person.height_m)
     low, high = composition.vat_range_hu
+    at = "" if measurement.level == "L3" else f" at {measurement.level or 'unknown level'}"
     numbers = (
-        ("SMA", CM2, "Skeletal muscle area", composition.sma_cm2, _sma_hint(measurement)),
-        ("SMI", "cm²/m²", "Skeletal muscle index", smi, _smi_hint(person)),
+        (f"SMA{at}", CM2, "Skeletal muscle area", composition.sma_cm2, SMA_HINT),
+        (f"SMI{at}", "cm²/m²", "Skeletal muscle index", smi, _smi_hint(person)),
         ("SMD", "HU", "Skeletal muscle density", composition.smd_hu, SMD_HINT),
         ("LAMA", CM2, "Low-attenuation muscle", composition.lama_cm2, "Muscle of −29 to 29 HU."),
         ("SAT", CM2, "Subcutaneous fat", composition.sat_cm2, "Subcutaneous layer, −190 to −30 HU."),
@@ -78,19 +80,23 @@ def figures(measurement: Measurement, person: PersonAtScan) -> tuple[Figure, ...
     )
 
 
-def _sma_hint(measurement: Measurement) -> str:
-    uncertainty = measurement.uncertainty
-    spread = (
-        "" if uncertainty is None else f" Members of the ensemble differ by {uncertainty.sma_cov_percent:.1f} % (CoV)."
-    )
-    slab = measurement.slab_sma_cm2
-    return f"Muscle wall, −29 to 150 HU.{spread}" + ("" if slab is None else f" Mean of ±10 mm: {slab:.1f} cm².")
-
-
 def _smi_hint(person: PersonAtScan) -> str:
     if person.height_m is None:
         return "SMA / height². Blank: no height is known; enter it below."
     return f"SMA / height², height {person.height_m:.2f} m."
+
+
+def certainty_words(measurement: Measurement) -> str:
+    """How sure the number is: spread of the ensemble, the slab around the slice, the level; "" when not measured."""
+    uncertainty = measurement.uncertainty
+    if uncertainty is None:
+        return ""
+    parts = [f"spread of the ensemble (CoV) {uncertainty.sma_cov_percent:.1f} %"]
+    if measurement.slab_sma_cm2 is not None:
+        parts.append(f"mean of ±10 mm {measurement.slab_sma_cm2:.1f} cm²")
+    if uncertainty.level_spread_mm is not None:
+        parts.append(f"level ±{uncertainty.level_spread_mm:.0f} mm")
+    return "How sure: " + " · ".join(parts)
 
 
 def place_words(measurement: Measurement) -> str:
@@ -102,7 +108,8 @@ def place_words(measurement: Measurement) -> str:
         LevelRule.GIVEN_SLICE: f"slice given by a person, near {measurement.level or 'an unknown level'}",
         LevelRule.SINGLE_SLICE: "the only level of this series; which one is not known",
     }[measurement.provenance.level_rule]
-    return f"Slice {measurement.slice_index} from the feet (z = {measurement.slice_z_mm:.1f} mm): {rule}."
+    place = f"counted from the feet, the first is 0; z = {measurement.slice_z_mm:.1f} mm"
+    return f"Slice {measurement.slice_index} ({place}): {rule}."
 
 
 def sorted_flags(measurement: Measurement) -> tuple[Flag, ...]:
@@ -112,9 +119,9 @@ def sorted_flags(measurement: Measurement) -> tuple[Flag, ...]:
 
 
 def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> tuple[ProfileComparison, ...]:
-    """Distances to the cut-off profiles; none when nothing was measured or a person must pick the level first."""
+    """Distances to the cut-off profiles; none when nothing was measured."""
     composition = measurement.composition
-    if composition is None or measurement.verdict is Verdict.AMBIGUOUS_LEVEL:
+    if composition is None:
         return ()
     subject = ProfileSubject(
         sma_cm2=composition.sma_cm2,
@@ -126,6 +133,7 @@ def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHe
         contrast_phase=header.contrast_phase,
         kvp=header.kvp,
         spectral=header.spectral,
+        blocked_because=" ".join(flag.text for flag in measurement.flags if flag.severity is Severity.BLOCK),
     )
     return compare_with_profiles(subject)
 

@@ -56,3 +56,10 @@ def link_scan(scan_id: int | None) -> None:
         st.query_params.pop(SCAN_PARAMETER, None)
     else:
         st.query_params[SCAN_PARAMETER] = str(scan_id)
+
+
+def link_selected_scan(chart_key: str) -> None:
+    """Put the scan of the marker that was clicked last in a chart into the address."""
+    points = st.session_state[chart_key]["selection"]["points"]
+    if points:
+        link_scan(int(points[0]["customdata"][0]))

@@ -1,19 +1,20 @@
 """A patient's measurements over time as plain data and one plotly figure, without Streamlit.
 
-One marker per scan with a measured slice and a date. The line breaks where two neighbours are not comparable: other
-level or rule, contrast phase or tube voltage, models, or reviewer's correction. Error bars are ±2 standard deviations
-of the ensemble; repositioning and scanner are not in them.
+One marker per study with an L3 that may be used; slices at other levels and rejected ones are left out. The line breaks
+where two neighbours are not comparable: other level rule, contrast phase or tube voltage, models, or a person's
+correction. Error bars are ±2 standard deviations of the ensemble; repositioning and scanner are not in them.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Final
 
 import plotly.graph_objects as go
 
 from dashboard.result_view import NOT_REVIEWED, PersonAtScan
 from sarcopenia.clinical import smi_cm2_m2
-from sarcopenia.domain.results import Measurement
+from sarcopenia.domain.results import Measurement, Verdict
 from sarcopenia.domain.volume import SeriesHeader
 
 ERROR_SD: Final = 2.0
@@ -73,14 +74,21 @@ class TrendPoint:
 
 
 def trend_points(scans: tuple[TrendScan, ...]) -> tuple[TrendPoint, ...]:
-    """Points in the order of their dates; scans without a measured slice are left out."""
-    ordered = sorted((s for s in scans if s.measurement.composition is not None), key=lambda s: s.study_date)
+    """Points in the order of their dates: the newest scan of each study that may stand in a trend."""
+    of_study = {(scan.study_date, scan.header.study_instance_uid): scan for scan in scans if may_stand_in_trend(scan)}
+    ordered = sorted(of_study.values(), key=lambda scan: scan.study_date)
     previous: TrendScan | None = None
     points = []
     for scan in ordered:
         points.append(_point(scan, "" if previous is None else why_not_comparable(previous, scan)))
         previous = scan
     return tuple(points)
+
+
+def may_stand_in_trend(scan: TrendScan) -> bool:
+    """Whether a scan was measured at L3 and its number may be used."""
+    verdict = scan.measurement.verdict
+    return scan.measurement.level == "L3" and verdict in (Verdict.ACCEPT, Verdict.REVIEW)
 
 
 def _point(scan: TrendScan, broken_because: str) -> TrendPoint:
@@ -114,6 +122,9 @@ def trend_figure(points: tuple[TrendPoint, ...], measure: Measure) -> go.Figure:
     figure = go.Figure()
     for run in _runs(points, measure):
         figure.add_trace(_trace(run, measure))
+    for before, point in pairwise(points):
+        if point.broken_because:
+            _mark_break(figure, before.scan.study_date, point)
     values = [value for point in points if (value := point.value(measure)) is not None]
     top = max(values, default=1.0) * 1.25
     figure.update_layout(
@@ -124,6 +135,23 @@ def trend_figure(points: tuple[TrendPoint, ...], measure: Measure) -> go.Figure:
         yaxis={"title": measure.label, "range": [min(0.0, *values, 0.0), max(top, 1.0)]},
     )
     return figure
+
+
+def _mark_break(figure: go.Figure, before: date, point: TrendPoint) -> None:
+    """A dotted line between two scans that are not comparable, with the reason."""
+    between = before + (point.scan.study_date - before) / 2
+    figure.add_vline(x=between.isoformat(), line={"dash": "dot", "width": 1, "color": "#888888"})
+    figure.add_annotation(
+        x=between.isoformat(),
+        y=0.02,
+        yref="paper",
+        yanchor="bottom",
+        textangle=-90,
+        showarrow=False,
+        text=point.broken_because,
+        font={"size": 11, "color": "#888888"},
+        xanchor="left",
+    )
 
 
 def _runs(points: tuple[TrendPoint, ...], measure: Measure) -> list[list[TrendPoint]]:

@@ -13,3 +13,8 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real CT at {SHARED_DATA}")
     return SHARED_DATA
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--pictures DIR``: the browser tests leave their screenshots there (phantoms only), for the README."""
+    parser.addoption("--pictures", default=None, help="folder for the screenshots of the browser tests")

@@ -1,5 +1,7 @@
 """Patients: search, trend over time, and one click from a marker to its scan."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -69,12 +71,13 @@ def _show_trend(points: tuple[TrendPoint, ...]) -> None:
     for place, measure in zip(st.columns(len(MEASURES)), MEASURES, strict=True):
         figure = trend_figure(points, measure)
         words = trend_words(points, measure)
-        event = place.plotly_chart(figure, width="stretch", key=f"trend-{measure.key}", on_select="rerun", alt=words)
-        if event.selection.points:
-            state.link_scan(int(event.selection.points[0]["customdata"][0]))
+        key = f"trend-{measure.key}"
+        open_marker = partial(state.link_selected_scan, key)
+        place.plotly_chart(figure, width="stretch", key=key, on_select=open_marker, alt=words)
     st.caption(
         f"Open markers: {NOT_REVIEWED}. Error bars: ±2 SD of the ensemble, without repositioning and scanner. The line "
-        "breaks where two scans are not comparable; the table says why. Click on a marker to open its scan."
+        "breaks where two scans are not comparable. Only usable measurements at L3 are shown, one per study. Click a "
+        "marker to open its scan."
     )
     st.dataframe(pd.DataFrame(trend_rows(points)), hide_index=True, width="stretch")
 

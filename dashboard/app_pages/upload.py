@@ -65,10 +65,12 @@ def _show_done(services: Services, status: JobStatus) -> None:
 
 def page() -> None:
     """The page from top to bottom."""
-    st.title("Upload a CT scan")
     services = get_services()
-    show_uploader(services)
     job_id, scan_id = state.current_job(), state.linked_scan()
+    nothing_shown = job_id is None and scan_id is None
+    st.header("Upload a CT scan" if nothing_shown else "Result")
+    with st.expander("Upload a scan" if nothing_shown else "Upload another scan", expanded=nothing_shown):
+        show_uploader(services)
     try:
         if job_id is not None:
             show_job(services, job_id)

@@ -11,6 +11,7 @@ from dashboard.result_view import (
     SEVERITY_WORDS,
     VERDICT_WORDS,
     PersonAtScan,
+    certainty_words,
     comparison_rows,
     comparisons,
     figures,
@@ -55,6 +56,7 @@ def show_figures(measurement: Measurement, person: PersonAtScan) -> None:
         place.metric(f"{figure.name} ({figure.unit})", figure.text, help=f"{figure.long_name}. {figure.hint}")
     for place, figure in zip(st.columns(len(rest)), rest, strict=True):
         place.metric(f"{figure.name} ({figure.unit})", figure.text, help=f"{figure.long_name}. {figure.hint}")
+    st.caption(certainty_words(measurement))
 
 
 def show_flags(measurement: Measurement) -> None:

@@ -4,6 +4,7 @@
 Triton through SARCOPENIA_TRITON_URL. A worker that dies is started again; when the dashboard ends, everything ends.
 """
 
+import importlib.util
 import os
 import signal
 import socket
@@ -74,12 +75,9 @@ def run_all(settings: Settings, *, demo: bool) -> None:
 
 
 def _require_dashboard() -> None:
-    try:
-        import streamlit  # noqa: F401, PLC0415 # the core installs without the front end
-    except ImportError as error:
-        raise SettingsError(
-            "The dashboard is not installed.", "Run `make run`, or pip install -e '.[dashboard]'."
-        ) from error
+    # The core installs without the front end.
+    if importlib.util.find_spec("streamlit") is None:
+        raise SettingsError("The dashboard is not installed.", "Run `make run`, or pip install -e '.[dashboard]'.")
 
 
 def require_free_port(port: int, variable: str) -> None:

@@ -68,7 +68,10 @@ class CutOffProfile:
 
 @dataclass(frozen=True)
 class ProfileSubject:
-    """What a comparison needs: the measurement, the person, the image. ``None`` = not known, never guessed."""
+    """What a comparison needs: the measurement, the person, the image. ``None`` = not known, never guessed.
+
+    ``blocked_because`` forbids every comparison, for example because the field of view cuts muscle.
+    """
 
     sma_cm2: float
     smd_hu: float | None
@@ -79,6 +82,7 @@ class ProfileSubject:
     contrast_phase: ContrastPhase
     kvp: float | None
     spectral: str = ""
+    blocked_because: str = ""
 
 
 class Standing(StrEnum):
@@ -120,11 +124,13 @@ def _profile(entry: dict[str, Any]) -> CutOffProfile:
     return CutOffProfile(**fields)
 
 
-def compare_with_profiles(subject: ProfileSubject) -> tuple[ProfileComparison, ...]:
-    """Every measure of every profile against one measurement."""
+def compare_with_profiles(
+    subject: ProfileSubject, profiles: tuple[CutOffProfile, ...] | None = None
+) -> tuple[ProfileComparison, ...]:
+    """Every measure of every profile (by default all of the product) against one measurement."""
     return tuple(
         _compare(profile, measure, subject)
-        for profile in all_profiles()
+        for profile in (all_profiles() if profiles is None else profiles)
         for measure in dict.fromkeys(limit.measure for limit in profile.limits)
     )
 
@@ -157,6 +163,8 @@ def _value(measure: str, subject: ProfileSubject) -> float | None:
 
 
 def _reason_to_stay_blank(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> str | None:
+    if subject.blocked_because:
+        return subject.blocked_because
     if subject.level != REQUIRED_LEVEL:
         return f"the slice is at {subject.level or 'an unknown level'}, the profile is for L3"
     if subject.sex not in (Sex.MALE, Sex.FEMALE):
@@ -168,18 +176,19 @@ def _reason_to_stay_blank(profile: CutOffProfile, measure: str, subject: Profile
 
 def _density_mismatch(profile: CutOffProfile, subject: ProfileSubject) -> str | None:
     """Why the density of this image may not be held against the profile."""
-    if subject.spectral:
-        return f"the image is spectral ({subject.spectral})"
-    if profile.hu_phase == "not stated":
-        return "the contrast phase of its reference is not confirmed"
-    if subject.contrast_phase is ContrastPhase.UNKNOWN:
-        return "the contrast phase of the scan is not known"
-    if subject.contrast_phase.value != profile.hu_phase:
-        phase = subject.contrast_phase.value
-        return f"the scan's contrast phase ({phase}) differs from the profile's ({profile.hu_phase})"
-    if subject.kvp is None or (profile.hu_kvp and subject.kvp not in profile.hu_kvp):
-        return f"the tube voltage ({'unknown' if subject.kvp is None else f'{subject.kvp:g} kV'}) differs"
-    return None
+    phase, kvp = subject.contrast_phase, "unknown" if subject.kvp is None else f"{subject.kvp:g} kV"
+    mismatches = (
+        (bool(subject.spectral), f"the image is spectral ({subject.spectral})"),
+        (profile.hu_phase == "not stated", "the contrast phase of its reference is not confirmed"),
+        (phase is ContrastPhase.UNKNOWN, "the contrast phase of the scan is not known"),
+        (
+            phase.value != profile.hu_phase,
+            f"the contrast phase ({phase.value}) is not the profile's ({profile.hu_phase})",
+        ),
+        (not profile.hu_kvp, "the tube voltage of its reference is not confirmed"),
+        (subject.kvp not in profile.hu_kvp, f"the tube voltage ({kvp}) is not the profile's"),
+    )
+    return next((words for mismatch, words in mismatches if mismatch), None)
 
 
 def _bmi(subject: ProfileSubject) -> float | None:

@@ -6,6 +6,7 @@ between leaves at most a blob that nothing names; a name never leads to half a b
 
 import hashlib
 import os
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -34,14 +35,14 @@ class BlobStore:
         self._root: str = root.rstrip("/")
 
     def put(self, content: bytes) -> str:
-        """Store bytes and return their SHA-256 (hex); storing the same bytes again writes nothing.
+        """Store bytes and return their SHA-256 (hex); the same bytes again are written only over a damaged blob.
 
         Raises `RecordError` when the store cannot be written.
         """
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
         try:
-            if not self._fs.exists(path):
+            if not self._holds(path, content):
                 self._write(path, content)
         except OSError as error:
             raise RecordError(
@@ -68,8 +69,16 @@ class BlobStore:
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:_FAN_OUT]}/{digest}"
 
+    def _holds(self, path: str, content: bytes) -> bool:
+        try:
+            return bool(self._fs.cat_file(path) == content)
+        except FileNotFoundError:
+            return False
+
     def _write(self, path: str, content: bytes) -> None:
         folder = path.rpartition("/")[0]
+        if self._is_local:  # closed to other users: it holds images of patients
+            Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fs.makedirs(folder, exist_ok=True)
         part = f"{path}.{uuid4().hex}.part"
         with self._fs.open(part, "wb") as file:

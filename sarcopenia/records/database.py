@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import RecordError, SettingsError
@@ -112,6 +112,9 @@ def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:  # noqa
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # what was shown as saved survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(
+        "PRAGMA recursive_triggers = ON"
+    )  # else INSERT OR REPLACE deletes past the immutability triggers
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -128,11 +131,17 @@ def _begin_postgresql(connection: Connection) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn a database that does not answer into a `RecordError`."""
+    """Turn a database that does not answer, or that has no room for a value, into a `RecordError`."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
         raise RecordError(
             f"The database did not answer: {error.orig}",
             "Nothing was lost that was shown as saved. Check SARCOPENIA_DATABASE_URL and try again.",
+        ) from error
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        # SQLite's driver raises the built-in errors by itself, without SQLAlchemy's wrapping.
+        reason = error.orig if isinstance(error, DataError) else error
+        raise RecordError(
+            f"The database cannot hold a value: {reason}", "Shorten the text, or leave out unusual characters."
         ) from error

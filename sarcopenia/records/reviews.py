@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
@@ -71,7 +71,7 @@ class Reports:
         with self._store.database.writing() as session:
             kept_id = resolve(session, patient_id)
             items = _items(session, kept_id, measurement_ids)
-            _require_contexts(session, context_entry_ids)
+            _require_contexts(session, kept_id, context_entry_ids)
             snapshot = {"items": encode(items), "context_entry_ids": list(context_entry_ids)}
             row = ReportRow(patient_id=kept_id, snapshot=snapshot, author=author, frozen_at=self._store.now())
             session.add(row)
@@ -112,11 +112,15 @@ def _item(row: Any, review: StoredReview | None) -> ReportItem:  # noqa: ANN401 
     return ReportItem(scan_id=row[1], measurement_id=row[0], review_id=review.review_id if review else None)
 
 
-def _require_contexts(session: Session, entry_ids: Sequence[int]) -> None:
-    found = set(session.scalars(select(ContextRow.id).where(ContextRow.id.in_(entry_ids))))
+def _require_contexts(session: Session, patient_id: int, entry_ids: Sequence[int]) -> None:
+    owner = func.coalesce(ContextRow.patient_id, ScanRow.patient_id)
+    query = select(ContextRow.id, owner).join(ScanRow, ScanRow.id == ContextRow.scan_id, isouter=True)
+    found = {row[0]: row[1] for row in session.execute(query.where(ContextRow.id.in_(entry_ids)))}
     missing = [entry_id for entry_id in entry_ids if entry_id not in found]
     if missing:
         raise RecordNotFoundError(f"There is no context entry {missing[0]}.")
+    if any(resolve(session, owner_id) != patient_id for owner_id in found.values()):
+        raise RecordError("A report holds height, weight and the like of its own patient only.")
 
 
 def _review(row: ReviewRow) -> StoredReview:

@@ -103,7 +103,8 @@ def test_the_limit_follows_the_bmi(weight_kg, limit):
         ({}, "prado_2008", "smi_cm2_m2", "outside"),
         ({"contrast_phase": ContrastPhase.PORTAL_VENOUS}, "derstine_2018", "smd_hu", "portal_venous"),
         ({"contrast_phase": ContrastPhase.UNKNOWN}, "derstine_2018", "smd_hu", "not known"),
-        ({"kvp": 80.0}, "derstine_2018", "smd_hu", "80 kV"),
+        ({}, "derstine_2018", "smd_hu", "tube voltage of its reference is not confirmed"),
+        ({"blocked_because": "muscle is cut"}, "matsubara_2015", "sma_cm2", "muscle is cut"),
         ({"spectral": "VMI 70 keV"}, "derstine_2018", "smd_hu", "spectral"),
         ({}, "van_der_werf_2018", "smd_hu", "not confirmed"),
         ({"smd_hu": None}, "derstine_2018", "smd_hu", "no density"),
@@ -117,7 +118,16 @@ def test_a_comparison_stays_blank_with_its_reason(change, profile_id, measure, r
 
 
 def test_a_density_is_compared_only_in_a_matching_image():
-    assert found(MAN, "derstine_2018", "smd_hu").standing is Standing.BELOW
+    derstine = next(profile for profile in all_profiles() if profile.id == "derstine_2018")
+    at_120_kv = (replace(derstine, hu_kvp=(120.0,)),)
+
+    def density(kvp):
+        return next(c for c in compare_with_profiles(replace(MAN, kvp=kvp), at_120_kv) if c.measure == "smd_hu")
+
+    assert density(120.0).standing is Standing.BELOW
+    assert density(80.0).standing is Standing.BLANK
+    assert "80 kV" in density(80.0).reason
+    assert "unknown" in density(None).reason
 
 
 def test_the_word_sarcopenic_is_never_used():

@@ -6,6 +6,7 @@ import pytest
 from dashboard.result_view import (
     MISSING,
     PersonAtScan,
+    certainty_words,
     comparison_rows,
     comparisons,
     figures,
@@ -67,8 +68,22 @@ def test_the_gravest_flag_comes_first():
     assert [flag.code for flag in sorted_flags(replace(MEASURED, flags=flags))] == ["b", "c", "a"]
 
 
-def test_an_ambiguous_level_gets_no_comparison():
-    assert comparisons(replace(MEASURED, verdict=Verdict.AMBIGUOUS_LEVEL), MAN, HEADER) == ()
+def test_a_blocking_flag_forbids_every_comparison_and_is_the_reason():
+    flag = Flag("muscle_cut", "The field of view cuts through muscle.", Severity.BLOCK)
+    found = comparisons(replace(MEASURED, flags=(flag,)), MAN, HEADER)
+    assert {comparison.distance for comparison in found} == {None}
+    assert all("cuts through muscle" in comparison.reason for comparison in found)
+
+
+def test_a_slice_that_is_not_at_l3_is_named():
+    assert text_of("SMA at L4", replace(MEASURED, level="L4")) == "140.0 cm²"
+    assert text_of("SMA at unknown level", replace(MEASURED, level=None)) == "140.0 cm²"
+
+
+def test_certainty_is_told_in_words():
+    assert "CoV) 1.0 %" in certainty_words(MEASURED)
+    assert "139.0 cm²" in certainty_words(MEASURED)
+    assert certainty_words(WITHOUT_L3) == ""
 
 
 def test_comparisons_with_an_answer_come_first():
@@ -103,18 +118,27 @@ def test_the_error_bar_is_two_standard_deviations_of_the_ensemble():
     assert point.error(MEASURES[2]) == 0.0
 
 
+def test_only_usable_l3_slices_stand_in_the_trend_one_per_study():
+    rejected = replace(SCANS[0], measurement=with_sma(150.0, verdict=Verdict.REJECT))
+    at_l4 = replace(SCANS[0], measurement=with_sma(150.0, level="L4"))
+    assert [point.sma for point in trend_points((rejected, at_l4, SCANS[1]))] == [160.0]
+    again = replace(SCANS[1], measurement=with_sma(161.0))
+    assert [point.sma for point in trend_points((SCANS[1], again))] == [161.0]
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
         (scan(date(2025, 6, 1), 150.0, replace(HEADER, kvp=80.0)), "tube voltage"),
         (scan(date(2025, 6, 1), 150.0, replace(HEADER, contrast_phase=ContrastPhase.PORTAL_VENOUS)), "contrast phase"),
-        (scan(date(2025, 6, 1), 150.0, level="L4"), "level"),
         (replace(SCANS[0], corrected=True), "correction"),
     ],
 )
 def test_the_line_breaks_where_scans_are_not_comparable(other, reason):
     assert reason in why_not_comparable(SCANS[1], other)
-    assert len(trend_figure(trend_points((SCANS[1], other)), MEASURES[0]).data) == 2
+    figure = trend_figure(trend_points((SCANS[1], other)), MEASURES[0])
+    assert len(figure.data) == 2
+    assert reason in figure.layout.annotations[0].text
 
 
 def test_comparable_scans_are_joined_and_the_axis_starts_at_zero():
