@@ -55,8 +55,13 @@ def embedded_triton(
         require_serving(settings.triton_url)
         yield settings.triton_url
         return
-    with triton_launch(settings, ports or TritonPorts.free()) as launch, EmbeddedTriton(launch, policy):
-        yield launch.ports.grpc_address
+    with triton_launch(settings, ports or TritonPorts.free()) as launch:
+        server = EmbeddedTriton(launch, policy)
+        server.start()
+        try:
+            yield launch.ports.grpc_address
+        finally:
+            server.stop(wait_for_requests=False)  # the body was the only one to be served
 
 
 @contextmanager

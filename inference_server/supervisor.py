@@ -101,6 +101,7 @@ class EmbeddedTriton:
         self._policy = policy
         self._report = report
         self._stop = threading.Event()
+        self._wait_for_requests = False  # a server that is ill would wait for its dead models
         self._first_start: Future[None] = Future()
         # The kernel ties a server to the thread that started it (see exec_bound.py): one thread starts them all.
         self._thread = threading.Thread(target=self._run, name="triton-supervisor", daemon=True)
@@ -141,8 +142,9 @@ class EmbeddedTriton:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """End the server and its supervision."""
+    def stop(self, *, wait_for_requests: bool = True) -> None:
+        """End the server and its supervision; without waiting it takes no seconds, but cuts off who is being served."""
+        self._wait_for_requests = wait_for_requests
         self._stop.set()
         self._thread.join()
 
@@ -179,7 +181,10 @@ class EmbeddedTriton:
                 self._tell(self.supervision.state, self.supervision.message, server_pid=process.pid)
                 return self._wait_for_models(process, client) or self._watch(process, client)
         finally:
-            process.stop()
+            if self._wait_for_requests:
+                process.stop()
+            else:
+                process.kill()
 
     def _wait_for_models(self, process: TritonProcess, client: TritonModelClient) -> str:
         """Wait until every model answers, then say so; return why that did not happen, "" when it did."""

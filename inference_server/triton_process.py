@@ -203,13 +203,15 @@ class TritonProcess:
         return reason_in_log(lines)
 
     def stop(self) -> None:
-        """End server and stubs, politely first, and remove the shared memory of this run and of no other."""
+        """Let the server finish its requests, then `kill` what is left."""
         if self.is_alive:
             self._process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(EXIT_TIMEOUT_S + 2)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """End server and stubs at once, and remove the shared memory of this run and of no other."""
         with suppress(ProcessLookupError):  # the usual case: no stub is left
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
