@@ -1,4 +1,4 @@
-"""`python -m inference_server …`: make training phantoms, train, evaluate, publish. Everything resumes where it stopped.
+"""`python -m inference_server …`: training phantoms, training, evaluation, publishing. All resumes where it stopped.
 
 python -m inference_server phantoms --count 260
 python -m inference_server train-compartments --fold 0      # and 1, 2: the members of the ensemble

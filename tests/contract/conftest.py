@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_models import REPOSITORY, write_tiny_repository
 
 from inference_server.serve import triton_launch
 from inference_server.supervisor import EmbeddedTriton, SupervisionPolicy
@@ -15,6 +14,7 @@ from sarcopenia.inference.fake import FakeModelClient
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
+from tests.contract.tiny_models import REPOSITORY, write_tiny_repository
 
 QUICK = SupervisionPolicy(poll_s=0.1, canary_every_s=0.5, first_pause_s=0.1)
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import QUICK
-from tiny_models import with_sha256, write_tiny_repository
 
 from inference_server.serve import embedded_triton, running_or_embedded_triton, triton_launch, triton_service
 from inference_server.supervisor import EmbeddedTriton
@@ -27,6 +25,8 @@ from sarcopenia.domain.errors import (
 from sarcopenia.inference.supervision import ServerState, read_supervision
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
+from tests.contract.conftest import QUICK
+from tests.contract.tiny_models import with_sha256, write_tiny_repository
 
 pytestmark = pytest.mark.triton
 

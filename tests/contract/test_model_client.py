@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tiny_models import tiny_probability, tiny_spine_profile
 
 from sarcopenia.domain.errors import InferenceRejectedError, InferenceTimeoutError
 from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, CONTRACTS, SPINE_WIDTH
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
+from tests.contract.tiny_models import tiny_probability, tiny_spine_profile
 
 
 def random_hu(*shape: int, seed: int = 0) -> np.ndarray:

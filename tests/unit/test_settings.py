@@ -31,7 +31,7 @@ def test_table_and_dataclass_name_the_same_settings() -> None:
     assert all(s.help.endswith(".") and s.default for s in SETTINGS)
 
 
-@pytest.mark.parametrize("name", GOOD_VALUES)
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
 def test_each_variable_reaches_its_field_with_the_declared_type(name: str) -> None:
     text, expected = GOOD_VALUES[name]
     value = getattr(Settings.from_environment({f"SARCOPENIA_{name.upper()}": text}), name)

@@ -49,25 +49,55 @@ def postgres_socket() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-def postgres_url(postgres_socket: Path) -> Iterator[str]:
-    """URL of a fresh PostgreSQL database."""
-    name = f"records_{os.urandom(6).hex()}"
-    server = f"host={postgres_socket} user=sarcopenia dbname=postgres"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield f"postgresql://sarcopenia@/{name}?host={postgres_socket}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def settings_of(folder: Path, database_url: str = "") -> Settings:
+    return Settings.from_environment({"SARCOPENIA_DATA_DIR": str(folder), "SARCOPENIA_DATABASE_URL": database_url})
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Makes a PostgreSQL database from a template and gives its URL: "migrated" has the tables, "template1" none."""
+    with psycopg.connect(f"host={postgres_socket} user=sarcopenia dbname=postgres", autocommit=True) as connection:
+
+        def make(template: str, name: str = "") -> str:
+            name = name or f"records_{os.urandom(6).hex()}"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            return f"postgresql://sarcopenia@/{name}?host={postgres_socket}"
+
+        with open_records(settings_of(tmp_path_factory.mktemp("postgres"), make("template1", "migrated"))):
+            pass
+        yield make
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables and nothing in them."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    with open_records(settings_of(folder)):
+        pass
+    return folder / "records.sqlite3"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings of empty records, on each database in turn."""
-    environment = {"SARCOPENIA_DATA_DIR": str(tmp_path / "data")}
-    if request.param == "postgresql":
-        environment["SARCOPENIA_DATABASE_URL"] = request.getfixturevalue("postgres_url")
-    return Settings.from_environment(environment)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of a database without tables."""
+    url = request.getfixturevalue("postgres")("template1") if backend == "postgresql" else ""
+    return settings_of(tmp_path / "data", url)
+
+
+@pytest.fixture
+def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of empty records: a copy of migrated ones, because migrating takes longer than most tests."""
+    if backend == "postgresql":
+        return settings_of(tmp_path / "data", request.getfixturevalue("postgres")("migrated"))
+    (tmp_path / "data").mkdir()
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "data")
+    return settings_of(tmp_path / "data")
 
 
 @pytest.fixture

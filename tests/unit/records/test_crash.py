@@ -106,7 +106,7 @@ def test_measurement_killed_between_blobs_and_commit_is_not_there_and_can_be_sto
         assert records.measurements.arrays(stored.measurement_id).slice is not None
 
 
-def test_migration_killed_in_the_middle_leaves_an_empty_database(settings: Settings) -> None:
+def test_migration_killed_in_the_middle_leaves_an_empty_database(empty_settings: Settings) -> None:
     body = """
     import sqlalchemy
     def die_at_the_triggers(connection, cursor, statement, *_):
@@ -115,8 +115,8 @@ def test_migration_killed_in_the_middle_leaves_an_empty_database(settings: Setti
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", die_at_the_triggers)
     open_records(Settings.from_environment())
     """
-    run_until_killed(settings, body, opening="")
-    with open_records(settings) as records:
+    run_until_killed(empty_settings, body, opening="")
+    with open_records(empty_settings) as records:
         assert records.patients.search() == ()
 
 

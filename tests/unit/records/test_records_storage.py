@@ -132,8 +132,8 @@ def test_pictures_come_back_with_values_types_and_geometry() -> None:
         np.testing.assert_array_equal(after, before)
 
 
-def test_migrations_build_what_the_models_describe(settings: Settings) -> None:
-    database = Database(settings.database_url)
+def test_migrations_build_what_the_models_describe(empty_settings: Settings) -> None:
+    database = Database(empty_settings.database_url)
     database.upgrade()
     with database.reading() as session:
         differences = compare_metadata(MigrationContext.configure(session.connection()), Base.metadata)
@@ -141,12 +141,12 @@ def test_migrations_build_what_the_models_describe(settings: Settings) -> None:
     assert differences == []
 
 
-def test_records_may_be_opened_again_and_by_many_at_once(settings: Settings) -> None:
+def test_records_may_be_opened_again_and_by_many_at_once(empty_settings: Settings) -> None:
     errors: list[BaseException] = []
 
     def open_and_read() -> None:
         try:
-            with open_records(settings) as records:
+            with open_records(empty_settings) as records:
                 assert records.patients.search() == ()
         except BaseException as error:  # the test's thread must see it
             errors.append(error)
