@@ -54,18 +54,27 @@ def settings_of(folder: Path, database_url: str = "") -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres(postgres_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Makes a PostgreSQL database from a template and gives its URL: "migrated" has the tables, "template1" none."""
+def postgres_admin(postgres_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
+    """Connection that makes databases; the one named "migrated" has the tables and nothing in them."""
     with psycopg.connect(f"host={postgres_socket} user=sarcopenia dbname=postgres", autocommit=True) as connection:
-
-        def make(template: str, name: str = "") -> str:
-            name = name or f"records_{os.urandom(6).hex()}"
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-            return f"postgresql://sarcopenia@/{name}?host={postgres_socket}"
-
-        with open_records(settings_of(tmp_path_factory.mktemp("postgres"), make("template1", "migrated"))):
+        connection.execute("CREATE DATABASE migrated")
+        url = f"postgresql://sarcopenia@/migrated?host={postgres_socket}"
+        with open_records(settings_of(tmp_path_factory.mktemp("postgres"), url)):
             pass
-        yield make
+        yield connection
+
+
+@pytest.fixture
+def postgres(postgres_admin: psycopg.Connection, postgres_socket: Path) -> Iterator[Callable[[str], str]]:
+    """Copies a database, "migrated" or the empty "template1", and gives the URL; the copy goes after the test."""
+    name = f"records_{os.urandom(6).hex()}"
+
+    def copy(template: str) -> str:
+        postgres_admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return f"postgresql://sarcopenia@/{name}?host={postgres_socket}"
+
+    yield copy
+    postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
