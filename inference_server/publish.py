@@ -54,7 +54,8 @@ def _publish(
     network.eval()
     export(network, contract, example, dynamic, path)
     compare_with_torch(network, contract, example, path)
-    write_hash(repository / contract.name / "config.pbtxt", path)
+    for config in ("config.pbtxt", "configs/gpu.pbtxt"):
+        write_hash(repository / contract.name / config, path)
     return path
 
 

@@ -99,7 +99,7 @@ def reason_in_log(lines: Sequence[str]) -> str:
     failed = [line for line in errors if "failed to load '" in line]
     if not errors:
         return "the server ended without a word in its log."
-    return (failed[0] if failed else errors[-1]).rpartition('] "')[2].rstrip('"')
+    return (failed[0] if failed else errors[-1]).removeprefix("error: ").rpartition('] "')[2].rstrip('"')
 
 
 def prepare_backends(installation: TritonInstallation, folder: Path) -> Path:
