@@ -1,4 +1,4 @@
-"""What stands in model_repository: configs against the code's contract, weights against the rules and their hash."""
+"""What stands in model_repository: configs against the contract, weights against the rules, their hash, their card."""
 
 import hashlib
 from pathlib import Path
@@ -6,108 +6,148 @@ from pathlib import Path
 import onnx
 import pytest
 from google.protobuf import text_format
+from onnx import TensorProto
 from tritonclient.grpc import model_config_pb2
 
-from sarcopenia.inference.contract import CONTRACTS
+from sarcopenia.inference.contract import CONTRACTS, ModelContract, TensorSpec
+from tests.contract.tiny_models import REPOSITORY, write_tiny_repository
 
-REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
 MAX_OPSET, MAX_IR = 17, 10
+"""What the ONNX Runtime in NVIDIA's container of the embedded server's release reads."""
 MAX_TOTAL_BYTES = 20_000_000
-ONNX_TYPES = {
-    "TYPE_INT16": onnx.TensorProto.INT16,
-    "TYPE_UINT8": onnx.TensorProto.UINT8,
-    "TYPE_FP32": onnx.TensorProto.FLOAT,
-}
+"""All weights together stay small enough for a git repository."""
+ONNX_TYPES = {"TYPE_INT16": TensorProto.INT16, "TYPE_UINT8": TensorProto.UINT8, "TYPE_FP32": TensorProto.FLOAT}
+PER_CONTRACT = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 
 
-def parsed(path):
+def parsed(path: Path) -> model_config_pb2.ModelConfig:
     return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
 
 
-def type_name(value):
-    return model_config_pb2.DataType.Name(value)
+def config_of(contract: ModelContract) -> model_config_pb2.ModelConfig:
+    return parsed(REPOSITORY / contract.name / "config.pbtxt")
 
 
-@pytest.fixture(params=CONTRACTS, ids=lambda contract: contract.name)
-def contract(request):
-    return request.param
+def specs_of(tensors: list) -> tuple[TensorSpec, ...]:
+    types = model_config_pb2.DataType
+    return tuple(TensorSpec(t.name, types.Name(t.data_type), tuple(t.dims)) for t in tensors)
 
 
-@pytest.fixture(params=["config.pbtxt", "configs/gpu.pbtxt"])
-def config(request, contract):
-    return parsed(REPOSITORY / contract.name / request.param)
+def test_the_repository_serves_exactly_the_models_of_the_contract() -> None:
+    assert sorted(path.name for path in REPOSITORY.iterdir() if path.is_dir()) == sorted(c.name for c in CONTRACTS)
 
 
-@pytest.fixture
-def model_file(contract):
-    return REPOSITORY / contract.name / contract.version / "model.onnx"
+@PER_CONTRACT
+def test_config_and_code_name_the_same_tensors(contract: ModelContract) -> None:
+    config = config_of(contract)
+    assert (config.name, config.backend) == (contract.name, "onnxruntime")
+    assert config.max_batch_size == contract.max_batch_size
+    assert specs_of(config.input) == contract.inputs
+    assert specs_of(config.output) == contract.outputs
 
 
-def specs(tensors):
-    return [(t.name, type_name(t.data_type), tuple(t.dims)) for t in tensors]
+@PER_CONTRACT
+def test_the_version_is_pinned_to_that_of_the_code(contract: ModelContract) -> None:
+    assert list(config_of(contract).version_policy.specific.versions) == [int(contract.version)]
 
 
-def test_config_says_what_the_code_expects(contract, config):
-    assert config.name == contract.name
-    assert config.backend == "onnxruntime"
-    assert specs(config.input) == [(s.name, s.data_type, s.dims) for s in contract.inputs]
-    assert specs(config.output) == [(s.name, s.data_type, s.dims) for s in contract.outputs]
+@PER_CONTRACT
+def test_a_full_or_slow_queue_rejects(contract: ModelContract) -> None:
+    policy = config_of(contract).dynamic_batching.default_queue_policy
+    assert policy.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
+    assert policy.max_queue_size > 0
+    assert policy.default_timeout_microseconds > 0
+    assert not policy.allow_timeout_override
 
 
-def test_config_pins_the_version_batches_and_warms_up(contract, config):
-    assert list(config.version_policy.specific.versions) == [int(contract.version)]
-    assert config.max_batch_size > 0
-    assert config.HasField("dynamic_batching")
-    assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
-    assert len(config.model_warmup) >= 1
+@PER_CONTRACT
+def test_one_cpu_instance_with_known_threads(contract: ModelContract) -> None:
+    config = config_of(contract)
+    ((kind, count),) = [(group.kind, group.count) for group in config.instance_group]
+    assert (kind, count) == (model_config_pb2.ModelInstanceGroup.KIND_CPU, 1)
+    assert int(config.parameters["intra_op_thread_count"].string_value) > 0
 
 
-def test_the_gpu_config_changes_placement_and_precision_only(contract):
-    cpu = parsed(REPOSITORY / contract.name / "config.pbtxt")
-    gpu = parsed(REPOSITORY / contract.name / "configs" / "gpu.pbtxt")
-    kinds = model_config_pb2.ModelInstanceGroup
-    assert {group.kind for group in cpu.instance_group} == {kinds.KIND_CPU}
-    assert {group.kind for group in gpu.instance_group} == {kinds.KIND_GPU}
-    accelerators = [a.name for a in gpu.optimization.execution_accelerators.gpu_execution_accelerator]
-    assert accelerators == ["tensorrt"]
-    assert cpu.parameters["onnx_sha256"] == gpu.parameters["onnx_sha256"]
+@PER_CONTRACT
+@pytest.mark.parametrize("variant", ["config.pbtxt", "configs/gpu.pbtxt"])
+def test_warm_ups_are_inputs_that_the_contract_allows(contract: ModelContract, variant: str) -> None:
+    config = parsed(REPOSITORY / contract.name / variant)
+    assert config.model_warmup
+    for warm_up in config.model_warmup:
+        assert warm_up.batch_size <= contract.max_batch_size
+        assert set(warm_up.inputs) == {spec.name for spec in contract.inputs}
+        for spec in contract.inputs:
+            dims = tuple(warm_up.inputs[spec.name].dims)
+            steps = [dim % canary for dim, canary in zip(dims, contract.canary_dims, strict=True)]
+            assert not any(steps)
+            assert all(want in (-1, have) for want, have in zip(spec.dims, dims, strict=True))
 
 
-def test_only_one_version_with_its_card_is_there(contract, model_file):
+@PER_CONTRACT
+def test_the_gpu_variant_differs_in_placement_precision_and_warm_up_only(contract: ModelContract) -> None:
+    cpu, gpu = config_of(contract), parsed(REPOSITORY / contract.name / "configs" / "gpu.pbtxt")
+    accelerators = gpu.optimization.execution_accelerators.gpu_execution_accelerator
+    assert [(each.name, each.parameters["precision_mode"]) for each in accelerators] == [("tensorrt", "FP16")]
+    assert {group.kind for group in gpu.instance_group} == {model_config_pb2.ModelInstanceGroup.KIND_GPU}
+    assert gpu.parameters["precision"].string_value != cpu.parameters["precision"].string_value
+    for config in (cpu, gpu):
+        for field in ("instance_group", "optimization", "model_warmup"):
+            config.ClearField(field)
+        for key in ("precision", "intra_op_thread_count"):
+            del config.parameters[key]
+    assert gpu == cpu
+
+
+@PER_CONTRACT
+def test_one_version_with_its_card_is_there(contract: ModelContract) -> None:
     folder = REPOSITORY / contract.name
-    assert [p.name for p in folder.iterdir() if p.name.isdigit()] == [contract.version]
+    assert [path.name for path in folder.iterdir() if path.name.isdigit()] == [contract.version]
     card = (folder / "card.md").read_text()
-    assert hashlib.sha256(model_file.read_bytes()).hexdigest() in card
-    for heading in ("## Figures", "## Data and licences", "## Limits"):
-        assert heading in card
-    assert "Research use only" in card
+    assert hashlib.sha256(weights(REPOSITORY, contract).read_bytes()).hexdigest() in card
+    for part in ("## Figures", "## Data and licences", "## Limits", "Research use only"):
+        assert part in card
 
 
-def test_weights_are_those_of_the_config(config, model_file):
-    assert config.parameters["onnx_sha256"].string_value == hashlib.sha256(model_file.read_bytes()).hexdigest()
-
-
-def test_weights_run_on_the_older_runtime_of_the_server(model_file):
-    model = onnx.load(model_file, load_external_data=False)
-    onnx.checker.check_model(model)
-    assert next(entry.version for entry in model.opset_import if entry.domain == "") <= MAX_OPSET
-    assert model.ir_version <= MAX_IR
-    assert not any(tensor.external_data for tensor in model.graph.initializer)
-
-
-def test_weights_have_the_tensors_of_the_contract(contract, model_file):
-    graph = onnx.load(model_file).graph
-
-    def shape(value):
-        return [d.dim_value or -1 for d in value.type.tensor_type.shape.dim]
-
-    for value, spec in zip(graph.input, contract.inputs, strict=True):
-        assert (value.name, value.type.tensor_type.elem_type) == (spec.name, ONNX_TYPES[spec.data_type])
-        assert shape(value)[1:] == list(spec.dims)
-    for value, spec in zip(graph.output, contract.outputs, strict=True):
-        assert (value.name, value.type.tensor_type.elem_type) == (spec.name, ONNX_TYPES[spec.data_type])
-        assert len(shape(value)) == len(spec.dims) + 1
-
-
-def test_all_weights_together_are_small():
+def test_all_weights_together_are_small() -> None:
     assert sum(path.stat().st_size for path in REPOSITORY.rglob("*.onnx")) <= MAX_TOTAL_BYTES
+
+
+@pytest.fixture(params=["tiny", "published"])
+def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The repository of the contract tests, and the real one."""
+    return write_tiny_repository(tmp_path / "repository") if request.param == "tiny" else REPOSITORY
+
+
+def weights(repository: Path, contract: ModelContract) -> Path:
+    return repository / contract.name / contract.version / "model.onnx"
+
+
+@PER_CONTRACT
+def test_config_names_the_hash_of_its_weights(repository: Path, contract: ModelContract) -> None:
+    config = parsed(repository / contract.name / "config.pbtxt")
+    digest = hashlib.sha256(weights(repository, contract).read_bytes()).hexdigest()
+    assert config.parameters["onnx_sha256"].string_value == digest
+
+
+@PER_CONTRACT
+def test_onnx_file_is_readable_by_the_older_container_and_whole(repository: Path, contract: ModelContract) -> None:
+    path = weights(repository, contract)
+    model = onnx.load(path, load_external_data=False)
+    onnx.checker.check_model(model)
+    assert {opset.domain: opset.version for opset in model.opset_import}[""] <= MAX_OPSET
+    assert model.ir_version <= MAX_IR
+    assert not [t.name for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+@PER_CONTRACT
+def test_onnx_file_and_contract_name_the_same_tensors(repository: Path, contract: ModelContract) -> None:
+    graph = onnx.load(weights(repository, contract)).graph
+    for tensors, specs in ((graph.input, contract.inputs), (graph.output, contract.outputs)):
+        assert [t.name for t in tensors] == [spec.name for spec in specs]
+        for tensor, spec in zip(tensors, specs, strict=True):
+            assert tensor.type.tensor_type.elem_type == ONNX_TYPES[spec.data_type]
+            sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.type.tensor_type.shape.dim]
+            assert sizes[0] == -1, "the batch axis must be free"
+            # A free axis of the contract may be fixed in the file (the number of members), never the reverse.
+            assert all(want in (-1, have) for want, have in zip(spec.dims, sizes[1:], strict=True))
