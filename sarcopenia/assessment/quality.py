@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sarcopenia.assessment.composition import MUSCLE_HU
+from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AIR_HU
@@ -46,7 +47,8 @@ def noise_sd_hu(hu_yx: NDArray[np.int16], muscle_yx: NDArray[np.bool_]) -> float
 
 def cut_edge(hu_yx: NDArray[np.int16], plane: PlaneGeometry) -> NDArray[np.bool_]:
     """Body pixels (y, x) at the edge of the image or directly against the padding outside the field of view."""
-    tissue = hu_yx > TISSUE_HU
+    # The table may end at the edge of the image; only the body counts.
+    tissue = (hu_yx > TISSUE_HU) & find_body(hu_yx, plane.spacing_mm_yx).mask_yx
     padding = np.pad(hu_yx <= AIR_HU, 1, constant_values=True)
     labels, _ = ndimage.label(padding)
     outside = labels == labels[0, 0]

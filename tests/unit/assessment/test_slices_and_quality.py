@@ -8,7 +8,7 @@ from sarcopenia.domain.geometry import PlaneGeometry, regular_geometry
 from sarcopenia.domain.results import Compartment
 from sarcopenia.domain.volume import CtVolume, SeriesHeader
 
-PLANE = PlaneGeometry((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0), (100, 100))
+PLANE = PlaneGeometry((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (2.0, 2.0), (100, 100))
 
 
 def volume(count, spacing_mm):
@@ -90,6 +90,13 @@ def test_a_body_that_reaches_the_image_edge_is_cut():
 def test_a_body_inside_the_image_is_not_cut():
     hu = np.full((100, 100), -1000, np.int16)
     hu[20:80, 20:80] = 40
+    assert not cut_edge(hu, PLANE).any()
+
+
+def test_a_table_that_reaches_the_image_edge_is_no_cut():
+    hu = np.full((100, 100), -1000, np.int16)
+    hu[10:70, 20:80] = 40
+    hu[80:84] = 100
     assert not cut_edge(hu, PLANE).any()
 
 
