@@ -34,16 +34,21 @@ def show_verdict(stored: StoredMeasurement) -> None:
     (st.info if verdict in (Verdict.ACCEPT, Verdict.NO_L3) else st.warning)(text)
 
 
-def show_pictures(stored: StoredMeasurement, arrays: StoredArrays) -> None:
-    """The measured slice and the scouts."""
+def show_measured_slice(stored: StoredMeasurement, arrays: StoredArrays) -> None:
+    """The measured slice with its overlay; nothing where nothing was measured."""
+    if arrays.slice is None:
+        return
+    vat = stored.measurement.provenance.vat_range_hu
+    caption = f"{place_words(stored.measurement)} {RESEARCH_USE}. {NOT_REVIEWED}."
+    show_slice(arrays.slice, vat, caption, key=f"slice-{stored.measurement_id}")
+
+
+def show_overviews(stored: StoredMeasurement, arrays: StoredArrays) -> None:
+    """The scouts with every level and a line at the measured slice."""
     measurement, level = stored.measurement, stored.level
     name = measurement.level or ("given slice" if measurement.slice_index is not None else "")
-    if arrays.slice is not None:
-        vat = measurement.provenance.vat_range_hu
-        caption = f"{place_words(measurement)} {RESEARCH_USE}. {NOT_REVIEWED}."
-        show_slice(arrays.slice, vat, caption, key=f"slice-{stored.measurement_id}")
-    levels = ScoutLevels(level.vertebrae if level is not None else (), measurement.slice_z_mm, name)
-    show_scouts(arrays.sagittal, arrays.coronal, levels)
+    vertebrae = level.vertebrae if level is not None else ()
+    show_scouts(arrays.sagittal, arrays.coronal, ScoutLevels(vertebrae, measurement.slice_z_mm, name))
 
 
 def show_figures(measurement: Measurement, person: PersonAtScan) -> None:

@@ -6,7 +6,8 @@ from dashboard.components.result import (
     show_comparisons,
     show_figures,
     show_flags,
-    show_pictures,
+    show_measured_slice,
+    show_overviews,
     show_provenance,
     show_verdict,
 )
@@ -45,12 +46,14 @@ def show_scan(services: Services, scan_id: int) -> None:
     person, measurement = person_at(context), scan.latest.measurement
     show_verdict(scan.latest)
     picture, numbers = st.columns([3, 2], gap="large")
+    arrays = measurement_arrays(scan.latest.measurement_id)
     with picture:
-        show_pictures(scan.latest, measurement_arrays(scan.latest.measurement_id))
+        show_measured_slice(scan.latest, arrays)
     with numbers:
         show_figures(measurement, person)
         show_flags(measurement)
         _show_candidates(scan)
+        show_overviews(scan.latest, arrays)
         _show_person_form(services, scan, context)
     show_comparisons(measurement, person, scan)
     _show_rejected(scan)
