@@ -27,7 +27,11 @@ COPY model_repository /models
 # TensorRT engines of configs/gpu.pbtxt are kept here; they belong to one GPU and one TensorRT version.
 RUN useradd --create-home --uid 10001 sarcopenia && mkdir -p /var/cache/trt && chown sarcopenia /var/cache/trt
 USER sarcopenia
+# 8000 HTTP (health), 8001 gRPC (the product), 8002 metrics; for the network of the containers only, never published.
 EXPOSE 8000 8001 8002
+# Ready is honest here: the models run inside the server, not in python stubs as in the embedded one.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s CMD curl --fail --silent http://127.0.0.1:8000/v2/health/ready
-ENTRYPOINT ["tritonserver", "--model-repository=/models", "--disable-auto-complete-config", "--model-control-mode=none"]
+# NVIDIA's own entry point first: it sets up CUDA's compatibility with the driver of the host. Arguments go to Triton.
+ENTRYPOINT ["/opt/nvidia/nvidia_entrypoint.sh", "tritonserver", "--model-repository=/models", \
+    "--disable-auto-complete-config", "--model-control-mode=none"]
 CMD []

@@ -38,10 +38,10 @@ environments: .venv/.all .venv-triton/.ready
 	touch $@
 
 # Triton's wheel needs numpy < 2, the dashboard numpy 2: two environments, as two containers in production.
-.venv-triton/.ready:
+.venv-triton/.ready: inference_server/triton-requirements.txt
 	@$(RIGHT_PYTHON) || { echo "$(WRONG_PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv-triton
-	.venv-triton/bin/python $(PIP_INSTALL) 'nvidia-pytriton==0.7.0' 'numpy<2' 'onnxruntime>=1.20'
+	.venv-triton/bin/python $(PIP_INSTALL) -r $<
 	touch $@
 
 clean:
