@@ -11,14 +11,12 @@ from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 from sarcopenia.domain.errors import BrokenSeriesError, InputError, ValidationIssue, ValidationReport
 from sarcopenia.domain.volume import CtVolume
 from sarcopenia.imaging.dicom_images import DicomImage
-from sarcopenia.imaging.grouping import Stack, repeated_positions
+from sarcopenia.imaging.grouping import TOLERATED_SHARE, Stack, repeated_positions
 from sarcopenia.imaging.header import read_header
 from sarcopenia.imaging.pixels import decode_hu, looks_like_hu
 from sarcopenia.imaging.series_hash import series_hash
 from sarcopenia.imaging.stacking import stack_geometry, stack_warnings
 
-TOLERATED_SHARE: Final = 0.1
-"""Share of slices that may be damaged, or lie over another one with other pixels, before the series is refused."""
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 """Syntaxes made for loss; JPEG 2000 may be either and says so in the header."""
 NOT_HU_MESSAGE: Final = "The pixel values are not Hounsfield units: nothing as light as fat or air is among them."

@@ -21,7 +21,7 @@ _PHASE_WORDS: Final = (
     ),
     (
         ContrastPhase.PORTAL_VENOUS,
-        r"\bporta(l\w*|le)?\b|\bporto\w*|\bv[eé]n([aeoö]|ous|ös|osa|oso|eux|euse|eus|oes|oos)?\b|"
+        r"\bporta(l\w*|le)?\b|\bporto\w*|\bv[eé]n([aeoö]|ous|ös|osa|oso|eux|euse|eus|oes\w*|oos)?\b|"
         r"\bpv(p|ph)?\b|\b(60|65|70|75|80|90) ?s(ec)?\b",
     ),
     (ContrastPhase.ARTERIAL, r"\bart\b|\barter\w*|\bangio\w*|\bcta\b|\b(20|25|30|35|40) ?s(ec)?\b"),
@@ -31,6 +31,11 @@ _ENHANCED_WORDS: Final = re.compile(
     r"\binject[eé]\w*|\bcon (civ|contraste)|\bmet contrast|\bavec (iv|injection|contraste|pdc)|\+ ?c\b",
 )
 
+_BOTH_WORDS: Final = re.compile(
+    r"\bw(ith)? ?(/|&|\+|and)? ?w/?o\b|\bw/?o ?(/|&|\+|and) ?w\b|\bwith(out)? ?(/|&|\+|and) ?with(out)?\b|"
+    r"\b(ohne|mit) ?(/|&|\+|und) ?(ohne|mit)\b|\b(sans|avec) ?(/|&|\+|et) ?(sans|avec)\b"
+)
+"""Names of whole protocols: with and without contrast. They say nothing on one of their series."""
 _LATE_ARTERIAL: Final = re.compile(r"\b(late|spät|spaet) ?(?=art)|tardi(ve|va) ?(?=art)")
 
 
@@ -39,8 +44,11 @@ def guess_contrast_phase(texts: Iterable[str], agent: str = "") -> ContrastPhase
 
     ``agent`` is Contrast/Bolus Agent (0018,0010): an agent without a word on the phase means enhanced, phase
     unknown. The first text that names a phase decides; a text that names two phases names none.
+    "With and without" names a protocol of both: it decides nothing.
     """
     for text in (_LATE_ARTERIAL.sub("", t.lower().replace("_", " ")) for t in texts):
+        if _BOTH_WORDS.search(text):
+            continue
         phases = [phase for phase, words in _PHASE_WORDS if re.search(words, text)]
         if phases and (phases[0] is ContrastPhase.NONE or len(phases) == 1):
             return phases[0]

@@ -5,6 +5,7 @@ password-protected, or when it grows beyond what CT data can (zip bomb).
 """
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -25,6 +26,8 @@ RATIO_MATTERS_ABOVE_BYTES: Final = 64 * 1024**2
 ZIP_MAGIC: Final = b"PK\x03\x04"
 IGNORED_NAMES: Final = frozenset({"dicomdir", "thumbs.db", "desktop.ini"})
 _ENCRYPTED_BIT: Final = 0x1
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, OSError)
+"""What `zipfile` and its decompressors raise on damaged archives."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def _members(archive: InputFile) -> Iterable[InputFile]:
             _refuse_unsafe(archive, infos)
             wanted = [info for info in infos if is_wanted(info.filename)]
             return [InputFile(info.filename, opened.read(info)) for info in wanted]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
+    except _DAMAGED as error:
         raise NotReadableError(f"The archive {archive.name} is damaged or packed in an unknown way.") from error
 
 

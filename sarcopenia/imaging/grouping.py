@@ -7,16 +7,19 @@ reconstructions. A stack is what can be measured: parallel planes of one size, e
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcopenia.imaging.dicom_images import DicomImage
-from sarcopenia.imaging.stacking import SAME_POSITION_MM, measure_steps, positions_mm
+from sarcopenia.imaging.stacking import SAME_POSITION_MM, SPACING_TOLERANCE, measure_steps, positions_mm
 
 DIRECTION_TOLERANCE: Final = 1e-3
 SPACING_TOLERANCE_MM: Final = 1e-3
+TOLERATED_SHARE: Final = 0.1
+"""Share of slices that may be damaged, or lie over another one with other pixels, before the series is refused."""
 ENTANGLED_SHARE: Final = 0.2
 """Above this share of uneven steps a stack is tried as two interleaved ones."""
 SEPARATORS: Final = (
@@ -153,13 +156,29 @@ def _disentangled(images: tuple[DicomImage, ...]) -> tuple[tuple[DicomImage, ...
     for keyword in SEPARATORS:
         parts = _partition(images, lambda image, k=keyword: image.text(k))  # type: ignore[misc]
         if 1 < len(parts) <= most_at_one_place and not any(map(_is_entangled, parts)):
-            return parts
+            return (images,) if _follow_each_other(parts) else parts
     return (images,)
 
 
 def _is_entangled(images: Sequence[DicomImage]) -> bool:
     positions = Stack(tuple(images)).positions_mm
     return bool(repeated_positions(positions).any()) or measure_steps(positions).uneven_share > ENTANGLED_SHARE
+
+
+def _follow_each_other(parts: Sequence[Sequence[DicomImage]]) -> bool:
+    """Whether parts are one scan in several acquisitions: the same step, one beyond the other, a repairable overlap.
+
+    Splitting them would cut the scan, perhaps at L3; the few slices acquired twice are left out by the assembly.
+    """
+    positions = sorted((Stack(tuple(part)).positions_mm for part in parts), key=lambda p: float(p[0]))
+    repeats = int(repeated_positions(np.sort(np.concatenate(positions))).sum())
+    steps = [measure_steps(p).median_mm for p in positions]
+    return (
+        0 < repeats <= TOLERATED_SHARE * (sum(map(len, positions)) - repeats)
+        and min(steps) > 0
+        and max(steps) <= (1 + SPACING_TOLERANCE) * min(steps)
+        and all(low[-1] < high[-1] for low, high in pairwise(positions))
+    )
 
 
 def _multiplicity(images: Sequence[DicomImage]) -> int:

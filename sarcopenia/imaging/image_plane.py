@@ -1,14 +1,15 @@
 """One DICOM image of any orientation as HU with its plane: for sagittal reformats, which are no series to measure."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels.processing import apply_modality_lut
 
+from sarcopenia.domain.errors import MissingGeometryError, NotReadableError
 from sarcopenia.domain.geometry import PlaneGeometry
+from sarcopenia.imaging.dicom_images import read_images
+from sarcopenia.imaging.files import InputFile
+from sarcopenia.imaging.pixels import decode_hu
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,18 @@ class ImagePlane:
 
 
 def read_image_plane(content: bytes) -> ImagePlane:
-    """Read one uncompressed or plug-in-decodable DICOM CT image from its bytes (PS3.3 C.7.6.2, C.11.1)."""
-    dataset = pydicom.dcmread(io.BytesIO(content))
-    hu = np.asarray(apply_modality_lut(dataset.pixel_array, dataset), dtype=np.float32)
-    orientation = [float(value) for value in dataset.ImageOrientationPatient]
-    position = [float(value) for value in dataset.ImagePositionPatient]
-    spacing = [float(value) for value in dataset.PixelSpacing]
-    plane = PlaneGeometry(
-        (position[0], position[1], position[2]),
-        (orientation[0], orientation[1], orientation[2]),
-        (orientation[3], orientation[4], orientation[5]),
-        (spacing[0], spacing[1]),
-        (hu.shape[0], hu.shape[1]),
-    )
-    return ImagePlane(hu, plane)
+    """Read one DICOM CT image, or the first frame of one, from its bytes; HU as `read_series` makes them.
+
+    Raises
+    ------
+    NotReadableError: not DICOM, or pixels that cannot be decoded.
+    MissingGeometryError: no position, orientation or pixel spacing (PS3.3 C.7.6.2).
+    """
+    images = read_images(InputFile("image", content))[:1]
+    hu_yx = next(decode_hu(images), None)
+    if hu_yx is None:
+        raise NotReadableError("The file is not a DICOM image whose pixels can be read.")
+    plane = images[0].plane
+    if plane is None:
+        raise MissingGeometryError("The image does not say where it lies or how large a pixel is.")
+    return ImagePlane(hu_yx.astype(np.float32), plane)

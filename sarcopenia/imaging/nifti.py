@@ -67,11 +67,11 @@ def read_nifti(file: InputFile) -> CtVolume:
     InputError: the values cannot be Hounsfield units (a mask, a picture).
     """
     image = _load(file)
-    values, affine = _values_3d(image, file), _affine_lps_mm(image, file)
+    hu, affine = _hu_3d(image, file), _affine_lps_mm(image, file)
     order, flips = _axis_order(affine)
-    values = np.transpose(values, order)
-    geometry = _geometry(affine[:, [*order, 3]], values.shape, flips)
-    hu_zyx = _as_hu(values[::-1] if flips else values)
+    hu_zyx = np.transpose(hu, order)
+    geometry = _geometry(affine[:, [*order, 3]], hu_zyx.shape, flips)
+    hu_zyx = np.ascontiguousarray(hu_zyx[::-1] if flips else hu_zyx)
     if not looks_like_hu(hu_zyx):
         raise InputError(f"{file.name}: {NOT_HU_MESSAGE}")
     thickness_mm = geometry.spacing_mm_zyx[0]
@@ -108,20 +108,28 @@ def _unpacked(file: InputFile) -> bytes:
     return content
 
 
-def _values_3d(image: Any, file: InputFile) -> NDArray[Any]:  # noqa: ANN401 - nibabel has no types
-    """Scaled values (scl_slope, scl_inter), shape (i, j, k); one slice may come without its third axis."""
+def _hu_3d(image: Any, file: InputFile) -> NDArray[np.int16]:  # noqa: ANN401 - nibabel has no types
+    """HU from scaled values (scl_slope, scl_inter), shape (i, j, k); one slice may come without its third axis.
+
+    Scaled plane by plane, as a whole series in 64-bit numbers takes gigabytes.
+    """
     shape = tuple(n for i, n in enumerate(image.shape) if i < 3 or n != 1)
     if len(shape) not in (2, 3) or 0 in shape:
         raise NotReadableError(f"{file.name} is not one volume: its shape is {image.shape}.")
     if sorted(shape)[-2] > MAX_MATRIX or max(shape) > MAX_FILES:
         raise TooLargeError(f"{file.name} holds {' × '.join(map(str, shape))} voxels.")
     try:
-        values = np.asarray(image.dataobj).reshape((*shape, 1)[:3])
+        values = np.asarray(image.dataobj.get_unscaled()).reshape((*shape, 1)[:3], order="F")
     except (ValueError, OSError, EOFError) as error:
         raise NotReadableError(f"{file.name} is cut short.") from error
     if values.dtype.kind not in "iuf":
         raise NotReadableError(f"{file.name} holds colours or complex numbers, not HU.")
-    return values
+    slope, intercept = image.dataobj.slope, image.dataobj.inter
+    hu = np.empty(values.shape, dtype=np.int16, order="F")
+    for k in range(values.shape[2]):
+        plane = values[..., k]
+        hu[..., k] = _as_hu(plane if (slope, intercept) == (1.0, 0.0) else plane * slope + intercept)
+    return hu
 
 
 def _affine_lps_mm(image: Any, file: InputFile) -> NDArray[np.float64]:  # noqa: ANN401 - nibabel has no types
@@ -176,7 +184,7 @@ def _as_hu(values: NDArray[Any]) -> NDArray[np.int16]:
     """Round to the nearest HU; what is not a number (masked air) becomes −1024."""
     if values.dtype.kind == "f":
         values = np.rint(np.nan_to_num(values, nan=AIR_HU, posinf=MAX_HU, neginf=AIR_HU))
-    return np.ascontiguousarray(np.clip(values, AIR_HU, MAX_HU), dtype=np.int16)
+    return np.asarray(np.clip(values, AIR_HU, MAX_HU), dtype=np.int16)
 
 
 def _vector(values: NDArray[np.float64]) -> Vector:

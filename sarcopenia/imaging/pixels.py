@@ -18,6 +18,8 @@ from sarcopenia.imaging.files import InputFile
 AIR_HU: Final = -1024
 """Lowest value kept: scanners pad outside the circle of reconstruction with −2000 to −3024."""
 MAX_HU: Final = int(np.iinfo(np.int16).max)
+MAX_TABLE_VALUES: Final = 65_536
+"""All values of 16 bits; 32-bit pixels may span 4 thousand million, which no table should hold."""
 _RUST_PANICS: Final = "pyo3_runtime"
 PLAUSIBLE_AIR_OR_FAT_HU: Final = -40
 PLAUSIBLE_SPAN_HU: Final = 100
@@ -63,11 +65,17 @@ def _parse(image: DicomImage) -> Dataset:
 def _to_hu(stored: NDArray[np.integer], image: DicomImage) -> NDArray[np.int16]:
     """Apply the modality LUT to every value that occurs once, not to every pixel: exact and several times faster."""
     low, high = int(stored.min()), int(stored.max())
-    values = np.arange(low, high + 1, dtype=np.int32)
+    if high - low >= MAX_TABLE_VALUES:
+        return _values_to_hu(stored, image)
+    table = _values_to_hu(np.arange(low, high + 1, dtype=np.int32), image)
+    return np.asarray(table[stored.astype(np.int32) - low])
+
+
+def _values_to_hu(values: NDArray[np.integer], image: DicomImage) -> NDArray[np.int16]:
+    """Modality LUT, rounding, padding and limits for stored values of any shape."""
     hu = np.rint(apply_modality_lut(values, image.header))
     hu[_is_padding(values, image)] = AIR_HU
-    table = np.clip(hu, AIR_HU, MAX_HU).astype(np.int16)
-    return np.asarray(table[stored.astype(np.int32) - low])
+    return np.asarray(np.clip(hu, AIR_HU, MAX_HU).astype(np.int16))
 
 
 def looks_like_hu(hu_zyx: NDArray[np.int16]) -> bool:

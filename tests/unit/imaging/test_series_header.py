@@ -161,3 +161,12 @@ def test_an_agent_alone_means_enhanced_without_a_phase(agent: str, phase: Contra
 
 def test_the_first_text_that_names_a_phase_decides() -> None:
     assert guess_contrast_phase(["Abdomen", "venous", "native"], "Ultravist") is PORTAL
+
+
+@pytest.mark.parametrize(
+    "protocol", ["ABDOMEN W/WO", "ABD W & WO IV CON", "Abdomen ohne und mit KM", "Abdo sans et avec"]
+)
+def test_a_protocol_with_and_without_contrast_says_nothing_on_one_series(protocol: str) -> None:
+    assert guess_contrast_phase([protocol]) is ContrastPhase.UNKNOWN
+    assert guess_contrast_phase(["5 mm", protocol], "Omnipaque 350") is ContrastPhase.CONTRAST_UNKNOWN_PHASE
+    assert guess_contrast_phase(["portal venous", protocol]) is ContrastPhase.PORTAL_VENOUS
