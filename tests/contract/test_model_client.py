@@ -2,12 +2,13 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sarcopenia.domain.errors import InferenceRejectedError, InferenceTimeoutError
-from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, CONTRACTS, SPINE_WIDTH
+from sarcopenia.domain.errors import InferenceRejectedError, InferenceTimeoutError, ModelUnavailableError
+from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, CONTRACTS, SPINE_LEVEL_CONTRACT, SPINE_WIDTH
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
 from tests.contract.tiny_models import tiny_probability, tiny_spine_profile
@@ -131,6 +132,21 @@ class TestTriton:
     def test_the_deadline_of_a_call_is_kept(self, tiny_triton: TritonModelClient) -> None:
         with TritonModelClient(tiny_triton.url, timeout_s=0.001) as hasty, pytest.raises(InferenceTimeoutError):
             hasty.segment_compartments(random_hu(8, 384, 384))
+
+    @pytest.mark.parametrize("change", [{"version": "2"}, {"name": "no_such_model"}], ids=["version", "name"])
+    def test_a_model_that_is_not_served_is_unavailable(
+        self, tiny_triton: TritonModelClient, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+    ) -> None:
+        monkeypatch.setattr("sarcopenia.inference.triton.SPINE_LEVEL_CONTRACT", replace(SPINE_LEVEL_CONTRACT, **change))
+        with pytest.raises(ModelUnavailableError):
+            tiny_triton.locate_spine(random_hu(2, 16, SPINE_WIDTH))
+
+    def test_the_server_itself_refuses_what_the_client_let_through(
+        self, tiny_triton: TritonModelClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sarcopenia.inference.triton.require_spine_projections", lambda hu_czw: None)
+        with pytest.raises(InferenceRejectedError, match="unexpected shape"):
+            tiny_triton.locate_spine(random_hu(2, 16, SPINE_WIDTH - 1))
 
     def test_metrics_that_cannot_be_read_leave_the_queue_unknown(self, tiny_triton: TritonModelClient) -> None:
         with TritonModelClient(tiny_triton.url, metrics_address=tiny_triton.url) as client:
