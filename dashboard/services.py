@@ -31,7 +31,7 @@ class Services:
 def get_services() -> Services:
     """The shared objects, made once; raises `SettingsError` or `RecordError`."""
     settings = Settings.from_environment()
-    return Services(settings, open_records(settings), TritonModelClient(triton_address(settings)))
+    return Services(settings, open_records(settings), TritonModelClient.from_settings(settings))
 
 
 def triton_address(settings: Settings) -> str:

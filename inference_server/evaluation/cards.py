@@ -168,8 +168,8 @@ Reads a sagittal slab and a coronal projection along the spine and gives, for ev
 coordinate (L3 = 15 at mid-body) with its spread, and whether a spine, a rib and the sacrum are there. The level, "L3 is
 not in this scan" and an ambiguous count all follow from it.
 
-Trained on the spines of ten people (five volumes, eight sagittal reformats of five), two chest scans without L3, and phantoms with
-four to six lumbar vertebrae, scoliosis, stub ribs and crops of every kind, half and half.
+Trained on the spines of ten people (five volumes, eight sagittal reformats of five), two chest scans without L3, and
+phantoms with four to six lumbar vertebrae, scoliosis, stub ribs and crops of every kind, half and half.
 
 ## Figures
 

@@ -182,6 +182,5 @@ def work(settings: Settings) -> None:
     from sarcopenia.records import open_records  # noqa: PLC0415
     from sarcopenia.worker import Worker, run_until_signalled  # noqa: PLC0415
 
-    url = settings.triton_url or f"{LOOPBACK}:{settings.triton_grpc_port}"
-    with open_records(settings) as records, TritonModelClient(url) as models:
+    with open_records(settings) as records, TritonModelClient.from_settings(settings) as models:
         run_until_signalled(Worker(records, models, lease_s=settings.lease_s, poll_s=settings.poll_s))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -75,7 +76,7 @@ def stack(tmp_path, monkeypatch):
     st.cache_resource.clear()
     st.cache_data.clear()
     made = Stack(Settings.from_environment())
-    monkeypatch.setattr(services, "TritonModelClient", lambda url: made.models)
+    monkeypatch.setattr(services, "TritonModelClient", SimpleNamespace(from_settings=lambda settings: made.models))
     yield made
     st.cache_resource.clear()
     st.cache_data.clear()
