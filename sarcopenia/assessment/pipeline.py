@@ -29,7 +29,7 @@ from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut
 from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
-from sarcopenia.assessment.spine_projection import coarse_block, find_midline, project_spine
+from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.results import (
     Flag,
@@ -48,6 +48,14 @@ from sarcopenia.inference.port import ModelClient
 
 MIN_SPINE_LENGTH_MM = 40.0
 """A series shorter than a vertebra and a half has no level to be counted."""
+
+
+@dataclass(frozen=True)
+class _SpineView:
+    """What is seen along the spine: for the model, and for people."""
+
+    projections: SpineProjections
+    scouts: Scouts
 
 
 @dataclass(frozen=True)
@@ -80,10 +88,11 @@ def assess(
     options = options or AssessmentOptions()
     given = None if options.slice_choice is None else resolve_slice(volume, options.slice_choice)
     yield _event(Stage.PROJECT, "Looking along the spine")
+    view = _look_along_spine(volume, required=given is None) if _has_length(volume) else None
     search = _Search(None, None)
-    if _has_length(volume):
+    if view is not None:
         yield _event(Stage.LOCATE, "Counting vertebrae")
-        search = _locate(volume, models, required=given is None)
+        search = _locate(volume, models, view)
     target = _target(volume, search.level, given)
     if target is None:
         yield AssessmentFinished(_without_l3(volume, models, search, options))
@@ -108,18 +117,21 @@ def _has_length(volume: CtVolume) -> bool:
     return bool(position[-1] - position[0] >= MIN_SPINE_LENGTH_MM)
 
 
-def _locate(volume: CtVolume, models: ModelClient, *, required: bool) -> _Search:
-    """Find the levels; where a slice is given anyway, a scan without bone is no error."""
+def _look_along_spine(volume: CtVolume, *, required: bool) -> _SpineView | None:
+    """Projections and scouts; where a slice is given anyway, a scan without bone is no error and has none."""
     try:
         block = coarse_block(volume)
         midline = find_midline(block)
     except NoBodyError:
         if required:
             raise
-        return _Search(None, None)
-    projections = project_spine(block, midline)
-    level = find_level(volume, models.locate_spine(projections.hu_czw), projections.z_mm)
-    return _Search(level, make_scouts(block, midline))
+        return None
+    return _SpineView(project_spine(block, midline), make_scouts(block, midline))
+
+
+def _locate(volume: CtVolume, models: ModelClient, view: _SpineView) -> _Search:
+    profile = models.locate_spine(view.projections.hu_czw)
+    return _Search(find_level(volume, profile, view.projections.z_mm), view.scouts)
 
 
 def _target(volume: CtVolume, level: LevelFinding | None, given: int | None) -> _Target | None:

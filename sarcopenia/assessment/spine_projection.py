@@ -188,14 +188,3 @@ def _sample(
     )
     coordinates = np.broadcast_arrays(z, y, x)
     return np.asarray(ndimage.map_coordinates(block.hu_zyx, coordinates, order=1, cval=AIR_HU), dtype=np.float32)
-
-
-def spine_projections(volume: CtVolume) -> SpineProjections:
-    """Projections of a scan along its own mid-line.
-
-    Raises
-    ------
-    NoBodyError: no body, or no bone at all, in the scan.
-    """
-    block = coarse_block(volume)
-    return project_spine(block, find_midline(block))
