@@ -1,6 +1,7 @@
 """Pages run for real on real records in a temporary folder; the models are the in-memory fake."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,7 +37,8 @@ class Stack:
 
     def __init__(self, settings):
         self.settings = settings
-        self.records = open_records(settings)
+        self.later = timedelta()
+        self.records = open_records(settings, now=lambda: datetime.now(UTC) + self.later)
         self.models = FakeModelClient()
         self.worker = Worker(self.records, self.models)
 

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -95,17 +95,23 @@ def test_a_scan_without_l3_is_told_as_a_finding(stack, chest):
     assert not at.metric
 
 
-def test_a_failed_job_keeps_the_upload_and_can_be_retried(stack, phantom):
+def test_a_job_that_found_no_server_keeps_its_upload_and_is_retried(stack, phantom):
     job_id = stack.submit(phantom)
     stack.models.failure = ServerUnavailableError("No Triton answers.")
-    stack.worker.run_once()
+    for _ in range(stack.settings.max_attempts):
+        assert stack.worker.run_once()
+        stack.later += timedelta(hours=1)
     at = stack.page("upload")
     at.session_state["current_job_id"] = job_id
     at.run()
+    assert "No Triton answers." in texts(at)
+    stack.models.failure = None
+    at.button(key=f"retry-{job_id}").click().run()
     assert not at.exception
-    status = stack.records.jobs.status(job_id)
-    assert status.failure.code == "server_unavailable"
-    assert stack.records.uploads.read(status.upload_id)
+    assert stack.worker.run_once()
+    at.run()
+    assert stack.records.jobs.status(job_id).state is JobState.DONE
+    assert float(metric(at, "SMA")) > 0
 
 
 def test_unreadable_files_are_refused_in_words(stack):
