@@ -6,7 +6,7 @@ from dashboard.components.notices import show_error, show_research_use, show_ser
 from dashboard.services import get_services, model_health
 from sarcopenia.domain.errors import SarcopeniaError
 
-st.set_page_config(page_title="Sarcopenia Dashboard", page_icon=":material/accessibility_new:", layout="wide")
+st.set_page_config(page_title="Sarcopenia Dashboard", page_icon="🦴", layout="wide")
 
 navigation = st.navigation(
     [

@@ -80,6 +80,8 @@ class SliceDisplay:
 
 
 PICTURE_WIDTH: Final = 900
+LEVEL_COLUMN: Final = 44
+"""Pixels at the right of a scout for the names of the levels."""
 SCALE_BAR_MM: Final = 50.0
 BURNT_IN: Final = "Research use only"
 """Stands in the picture itself, so that a saved copy says it too."""
@@ -196,12 +198,12 @@ def scout_picture(
 
     for vertebra in levels.vertebrae:
         y = row_of(vertebra.z_mm)
-        draw.line((image.width - 44, y, image.width - 32, y), fill=LEVEL_COLOUR, width=1)
+        draw.line((image.width - LEVEL_COLUMN, y, image.width - 32, y), fill=LEVEL_COLOUR, width=1)
         draw.text((image.width - 30, max(y - 9, 0)), vertebra.label, fill=LEVEL_COLOUR, font=font)
     if levels.measured_z_mm is not None:
         y = row_of(levels.measured_z_mm)
         draw.line((0, y, image.width, y), fill=L3_COLOUR, width=2)
         draw.text((6, y - 20), levels.measured_name, fill=L3_COLOUR, font=_font(17))
     draw.text((6, image.height - 24), letters[0], fill=LINE, font=font)
-    draw.text((image.width - 14, image.height - 24), letters[1], fill=LINE, font=font)
+    draw.text((image.width - LEVEL_COLUMN - 14, image.height - 24), letters[1], fill=LINE, font=font)
     return _png(image)

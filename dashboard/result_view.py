@@ -133,9 +133,17 @@ def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHe
         contrast_phase=header.contrast_phase,
         kvp=header.kvp,
         spectral=header.spectral,
-        blocked_because=" ".join(flag.text for flag in measurement.flags if flag.severity is Severity.BLOCK),
+        blocked_because=_why_blocked(measurement),
     )
     return compare_with_profiles(subject)
+
+
+def _why_blocked(measurement: Measurement) -> str:
+    """Texts of the flags that forbid a comparison; the verdict itself where it forbids one without a flag."""
+    texts = [flag.text for flag in measurement.flags if flag.severity is Severity.BLOCK]
+    if not texts and measurement.verdict in (Verdict.REJECT, Verdict.AMBIGUOUS_LEVEL):
+        texts = [VERDICT_WORDS[measurement.verdict]]
+    return " ".join(texts)
 
 
 def comparison_rows(found: tuple[ProfileComparison, ...]) -> list[dict[str, str]]:

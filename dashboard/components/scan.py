@@ -18,8 +18,8 @@ from sarcopenia.domain.volume import Sex
 from sarcopenia.records import ContextKind, ContextSource, NewContext, ScanContext, ScanSummary
 
 AUTHOR = "dashboard"
-UNKNOWN = "not known"
-SEX_WORDS = {UNKNOWN: None, "female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
+NO_CHANGE = "no change"
+SEX_WORDS = {NO_CHANGE: None, "female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
 
 
 def person_at(context: ScanContext) -> PersonAtScan:
@@ -76,8 +76,8 @@ def _show_candidates(scan: ScanSummary) -> None:
     level = scan.latest.level if scan.latest is not None else None
     if level is not None and level.candidates:
         st.markdown("**Candidates for L3**")
-        for candidate in level.candidates:
-            st.markdown(f"- slice {candidate.slice_index} (z = {candidate.z_mm:.0f} mm)")
+        for candidate, area_cm2 in zip(level.candidates, level.candidate_sma_cm2, strict=True):
+            st.markdown(f"- slice {candidate.slice_index} (z = {candidate.z_mm:.0f} mm): SMA {area_cm2:.1f} cm²")
 
 
 def _show_rejected(scan: ScanSummary) -> None:

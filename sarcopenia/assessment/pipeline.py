@@ -5,7 +5,7 @@ models: two spine projections first, then the slices around L3.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import numpy as np
@@ -31,6 +31,7 @@ from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
 from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
 from sarcopenia.domain.errors import NoBodyError
+from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import (
     Flag,
     ImageQuality,
@@ -98,13 +99,16 @@ def assess(
         yield AssessmentFinished(_without_l3(volume, models, search, options))
         return
     yield _event(Stage.SEGMENT, f"Outlining muscle and fat at {target.level or 'the given slice'}")
-    chosen = slab_slices(volume, target.slice_index)
+    slab = slab_slices(volume, target.slice_index)
+    chosen = (*slab, *_candidate_slices(search.level))
     images = [slice_hu(volume, _weights(volume, index, target)) for index in chosen]
     planes = [volume.geometry.plane(index) for index in chosen]
     segmented = segment_slices(images, planes, models)
     yield _event(Stage.MEASURE, "Measuring")
     arrays = AssessmentArrays(images[0], segmented[0].compartments, planes[0])
-    slab_sma = _slab_sma_cm2(segmented, planes[0].pixel_area_mm2)
+    areas = [_sma_cm2(found, planes[0]) for found in segmented]
+    slab_sma = float(np.mean(areas[: len(slab)])) if len(slab) > 1 else None
+    search = _with_candidate_areas(search, tuple(areas[len(slab) :]))
     yield AssessmentFinished(_measured(volume, models, search, target, (arrays, segmented[0], slab_sma), options))
 
 
@@ -166,10 +170,19 @@ def _half_pitch_mm(vertebrae: tuple[VertebraPosition, ...]) -> float:
     return float(np.median(np.diff(heights))) / 2 if len(heights) > 1 else 17.5
 
 
-def _slab_sma_cm2(segmented: list[SegmentedSlice], pixel_area_mm2: float) -> float | None:
-    if len(segmented) == 1:
-        return None
-    return float(np.mean([np.count_nonzero(s.compartments.muscle_yx) for s in segmented]) * pixel_area_mm2 / 100)
+def _sma_cm2(found: SegmentedSlice, plane: PlaneGeometry) -> float:
+    return float(np.count_nonzero(found.compartments.muscle_yx) * plane.pixel_area_mm2 / 100)
+
+
+def _candidate_slices(level: LevelFinding | None) -> tuple[int, ...]:
+    """Slices that a person must choose from when the count is ambiguous."""
+    return () if level is None else tuple(candidate.slice_index for candidate in level.candidates)
+
+
+def _with_candidate_areas(search: _Search, areas_cm2: tuple[float, ...]) -> _Search:
+    if search.level is None or not areas_cm2:
+        return search
+    return replace(search, level=replace(search.level, candidate_sma_cm2=areas_cm2))
 
 
 def _measured(

@@ -101,6 +101,7 @@ def result_object(assessment: Assessment, selection: SeriesSelection, request: A
         "verdict": measurement.verdict.value,
         "uncertainty": _uncertainty(measurement),
         "vertebrae": _vertebrae(assessment),
+        "level_candidates": _candidates(assessment),
         "patient": {
             "sex": sex.value or None,
             "height_m": height_m,
@@ -154,6 +155,15 @@ def _vertebrae(assessment: Assessment) -> list[dict[str, Any]]:
         {"label": v.label, "z_mm": v.z_mm, "slice_index": v.slice_index, "spread_mm": v.spread_mm}
         for v in (level.vertebrae if level is not None else ())
     ]
+
+
+def _candidates(assessment: Assessment) -> list[dict[str, Any]]:
+    """Both possible L3 when the count is ambiguous; else empty."""
+    level = assessment.level
+    if level is None:
+        return []
+    pairs = zip(level.candidates, level.candidate_sma_cm2, strict=True)
+    return [{"slice_index": c.slice_index, "z_mm": c.z_mm, "sma_cm2": area} for c, area in pairs]
 
 
 def error_object(error: SarcopeniaError) -> dict[str, Any]:

@@ -31,7 +31,7 @@ DASHBOARD_START_S: Final = 60.0
 DASHBOARD_APP: Final = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
 
-class _StopRequestedError(Exception):
+class _StopRequested(BaseException):  # no error, and no library may catch it as one
     """SIGINT or SIGTERM arrived."""
 
 
@@ -40,12 +40,12 @@ def _stoppable() -> Iterator[None]:
     """Turn SIGINT and SIGTERM into a quiet end of the body."""
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise _StopRequestedError
+        raise _StopRequested
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except _StopRequestedError:
+    except _StopRequested:
         pass
     finally:
         for number, handler in previous.items():

@@ -97,6 +97,7 @@ class LevelFinding:
     anchor: what the count could lean on.
     lumbar_count: number of lumbar-type bodies between last rib and sacrum, ``None`` unless both are seen.
     spine_share: share of the slices on which a spine was seen, 0..1.
+    candidate_sma_cm2: SMA at each candidate, in their order; empty where there are none.
     """
 
     vertebrae: tuple[VertebraPosition, ...]
@@ -105,6 +106,7 @@ class LevelFinding:
     anchor: LevelAnchor
     lumbar_count: int | None
     spine_share: float
+    candidate_sma_cm2: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,15 @@ def test_a_scan_without_l3_is_a_finding(assess, tmp_path):
     assert "no_l3" in {flag["code"] for flag in told["flags"]}
 
 
+def test_six_lumbar_vertebrae_are_ambiguous(assess, tmp_path):
+    six = make_phantom(replace(SPEC, lumbar_count=6, bottom_coordinate=20.6))
+    write_ct_series(six.volume, tmp_path / "six")
+    code, told = assess(tmp_path / "six")
+    assert (code, told["verdict"]) == (0, "ambiguous_level")
+    assert told["slice_z_mm"] == pytest.approx(six.level_z_mm["L3"], abs=8)  # third from the last rib
+    assert len(told["level_candidates"]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["--slice", "9999"], "slice_not_found"), (["--slice", "1.2.3"], "slice_not_found")]
 )

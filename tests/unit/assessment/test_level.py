@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,21 @@ def test_four_or_six_lumbar_bodies_give_two_candidates(lumbar, sacrum_from):
     assert level.lumbar_count == lumbar
     heights = [candidate.z_mm for candidate in level.candidates]
     assert len(heights) == 2
-    assert abs(heights[0] - heights[1]) == pytest.approx(PITCH_MM, abs=3)
+    assert abs(heights[0] - heights[1]) == pytest.approx(PITCH_MM, abs=2 * SPINE_GRID_MM)
+
+
+@pytest.mark.parametrize(("lumbar", "sacrum_from"), [(4, 16.5), (6, 18.5)])
+def test_a_network_that_squeezes_the_count_to_five_is_found_out(lumbar, sacrum_from):
+    """The coordinate slips by one vertebra near L5; its phase still counts every body."""
+    scan = volume()
+    z_mm = rows(scan)
+    true = coordinates(z_mm, bottom=20.0)
+    squeezed = np.where(true > sacrum_from - 1, true + 5 - lumbar, true)
+    answer = profile(squeezed)
+    answer = replace(answer, rib_z=(true < 12.5).astype(np.float32), sacrum_z=(true > sacrum_from).astype(np.float32))
+    level = find_level(scan, answer, z_mm)
+    assert level.lumbar_count == lumbar
+    assert level.l3.z_mm == pytest.approx(np.interp(-15.0, -true, z_mm), abs=3)
 
 
 def test_no_spine_is_no_level():

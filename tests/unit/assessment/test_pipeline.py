@@ -108,6 +108,8 @@ def test_six_lumbar_vertebrae_are_ambiguous():
     result = run_assessment(six.volume, FakeModelClient(spine=with_sacrum))
     assert result.measurement.verdict is Verdict.AMBIGUOUS_LEVEL
     assert len(result.level.candidates) == 2
+    assert len(result.level.candidate_sma_cm2) == 2
+    assert result.level.candidate_sma_cm2[0] == pytest.approx(result.measurement.composition.sma_cm2)
     assert result.level.lumbar_count == 6
 
 

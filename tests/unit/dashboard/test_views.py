@@ -75,6 +75,12 @@ def test_a_blocking_flag_forbids_every_comparison_and_is_the_reason():
     assert all("cuts through muscle" in comparison.reason for comparison in found)
 
 
+@pytest.mark.parametrize("verdict", [Verdict.REJECT, Verdict.AMBIGUOUS_LEVEL])
+def test_a_verdict_forbids_comparisons_also_without_a_flag(verdict):
+    found = comparisons(replace(MEASURED, verdict=verdict), MAN, HEADER)
+    assert {comparison.distance for comparison in found} == {None}
+
+
 def test_a_slice_that_is_not_at_l3_is_named():
     assert text_of("SMA at L4", replace(MEASURED, level="L4")) == "140.0 cm²"
     assert text_of("SMA at unknown level", replace(MEASURED, level=None)) == "140.0 cm²"
