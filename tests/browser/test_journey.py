@@ -36,12 +36,20 @@ def upload(page, folder):
     page.get_by_text("Where this number comes from").wait_for()
 
 
+def wait_for_pictures(page):
+    """Slice, both scouts and the table are drawn."""
+    drawn = "() => document.images.length >= 3 && [...document.images].every(i => i.complete && i.naturalWidth > 0)"
+    page.wait_for_function(drawn)
+    page.locator("[data-testid='stDataFrame'] canvas").first.wait_for()
+
+
 def test_upload_measure_trend_and_the_same_number_everywhere(
     page, series, product, product_settings, tmp_path, keep_picture
 ):
     upload(page, series)
     shown = sma_on(page)
     page.get_by_text("Research use only – not a medical device").first.wait_for()
+    wait_for_pictures(page)
     picture = tmp_path / "result.png"
     page.screenshot(path=picture)
     keep_picture(picture, "upload.png")
