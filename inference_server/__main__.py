@@ -3,6 +3,7 @@
 python -m inference_server phantoms --count 260
 python -m inference_server train-compartments --fold 0      # and 1, 2: the members of the ensemble
 python -m inference_server train-spine                      # --fold N holds a fold out
+python -m inference_server count-lumbar                     # four, five, six lumbar vertebrae of unseen phantoms
 python -m inference_server publish                          # ONNX into model_repository, then the model cards
 """
 
@@ -15,6 +16,8 @@ import typer
 from rich.progress import track
 
 from inference_server.evaluation.cards import write_cards
+from inference_server.evaluation.local_models import LocalModelClient
+from inference_server.evaluation.lumbar_count import count_on_phantoms
 from inference_server.publish import publish_compartments, publish_spine
 from inference_server.training import train_compartments as compartments
 from inference_server.training import train_spine as spine
@@ -93,6 +96,16 @@ def publish(
     typer.echo(publish_compartments(members, repository))
     typer.echo(publish_spine(spine.load_spine_network(spine_folder(runs, None) / "weights.pt"), repository))
     write_cards(data, runs, repository)
+
+
+@app.command("count-lumbar")
+def count_lumbar(
+    phantoms: int = 22,
+    repository: Annotated[Path, typer.Option(help="Where Triton looks for models.")] = PROJECT / "model_repository",
+) -> None:
+    """Count the lumbar vertebrae of unseen phantoms with the published model, one line each."""
+    for result in count_on_phantoms(LocalModelClient(repository), phantoms):
+        typer.echo(f"{result.seed}: {result.true} true, {result.found} found, L3 {result.l3_error_mm:+.1f} mm")
 
 
 if __name__ == "__main__":
