@@ -15,7 +15,6 @@ from sarcopenia.settings import Settings
 
 HEALTH_DEADLINE_S: Final = 3.0
 HEALTH_TTL_S: Final = 5.0
-LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,6 @@ def get_services() -> Services:
     """The shared objects, made once; raises `SettingsError` or `RecordError`."""
     settings = Settings.from_environment()
     return Services(settings, open_records(settings), TritonModelClient.from_settings(settings))
-
-
-def triton_address(settings: Settings) -> str:
-    """The given Triton, else the embedded one of this machine."""
-    return settings.triton_url or f"{LOOPBACK}:{settings.triton_grpc_port}"
 
 
 @st.cache_data(ttl=HEALTH_TTL_S, show_spinner=False)

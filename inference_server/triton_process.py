@@ -16,9 +16,8 @@ from typing import Final
 from inference_server.triton_installation import TritonInstallation
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import CONTRACTS
-from sarcopenia.settings import Settings
+from sarcopenia.settings import LOOPBACK, Settings
 
-LOOPBACK: Final = "127.0.0.1"
 EXIT_TIMEOUT_S: Final = 10
 """How long the server may finish requests under way before it is killed."""
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # where Linux shows POSIX shared memory

@@ -14,6 +14,9 @@ from platformdirs import user_data_path
 
 from sarcopenia.domain.errors import SettingsError
 
+LOOPBACK: Final = "127.0.0.1"
+"""Where every server of the product listens unless a person says otherwise."""
+
 SettingValue = str | int | float | Path | None
 
 
@@ -121,6 +124,11 @@ class Settings:
     lease_s: float = 60.0
     poll_s: float = 1.0
     max_attempts: int = 3
+
+    @property
+    def triton_address(self) -> str:
+        """HOST:PORT of the gRPC endpoint: of the given Triton, else of the embedded one of this machine."""
+        return self.triton_url or f"{LOOPBACK}:{self.triton_grpc_port}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.components.notices import show_error
-from dashboard.services import Services, get_services, model_health, triton_address
+from dashboard.services import Services, get_services, model_health
 from dashboard.system_view import health_rows, job_rows, weight_rows
 from sarcopenia.domain.errors import InferenceError, SarcopeniaError
 from sarcopenia.inference.supervision import read_supervision
@@ -17,7 +17,7 @@ RECENT_JOBS = 50
 def show_models(services: Services) -> None:
     """Canary of every model and the weights behind it."""
     st.subheader("Models")
-    st.caption(f"Triton at {triton_address(services.settings)}. Each line is one real inference, not a ready flag.")
+    st.caption(f"Triton at {services.settings.triton_address}. Each line is one real inference, not a ready flag.")
     st.dataframe(pd.DataFrame(health_rows(model_health())), hide_index=True, width="stretch")
     try:
         st.dataframe(pd.DataFrame(weight_rows(services.models.identities())), hide_index=True, width="stretch")

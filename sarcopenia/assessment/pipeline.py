@@ -69,12 +69,12 @@ class _Search:
 
 @dataclass(frozen=True)
 class _Target:
-    """The slice to be measured: index, level if known, the rule, and whether thin slices may be averaged."""
+    """The slice to be measured: index, level if known, the rule, and how many slices make its image."""
 
     slice_index: int
     level: str | None
     rule: LevelRule
-    may_average: bool
+    averaged_slices: int
 
 
 def assess(
@@ -141,17 +141,18 @@ def _locate(volume: CtVolume, models: ModelClient, view: _SpineView) -> _Search:
 def _target(volume: CtVolume, level: LevelFinding | None, given: int | None) -> _Target | None:
     """The slice to measure; ``None`` when L3 was looked for and is not in the scan."""
     if given is not None:
-        return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, may_average=False)
+        return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, 1)
     if level is None:
-        return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, may_average=False)
+        return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, 1)
     if level.l3 is None:
         return None
-    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, may_average=True)
+    averaged = np.count_nonzero(averaging_weights(volume, level.l3.slice_index))
+    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, int(averaged))
 
 
 def _weights(volume: CtVolume, slice_index: int, target: _Target) -> NDArray[np.float64]:
     """Share of every slice in the image of one slice; a slice that a person chose stands alone."""
-    if target.may_average:
+    if target.averaged_slices > 1:
         return averaging_weights(volume, slice_index)
     return np.asarray(np.eye(1, volume.geometry.shape_zyx[0], slice_index)[0])
 
@@ -227,9 +228,8 @@ def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: Le
 
 def _quality(volume: CtVolume, arrays: AssessmentArrays, target: _Target) -> ImageQuality:
     nominal = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0]
-    averaged = np.count_nonzero(_weights(volume, target.slice_index, target)) > 1
     return ImageQuality(
-        effective_thickness_mm=max(nominal, AVERAGED_THICKNESS_MM if averaged else 0.0) or None,
+        effective_thickness_mm=max(nominal, AVERAGED_THICKNESS_MM if target.averaged_slices > 1 else 0.0) or None,
         noise_sd_hu=noise_sd_hu(arrays.hu_yx, arrays.compartments.muscle_yx),
         hole_fraction=hole_fraction(arrays.hu_yx, arrays.compartments.compartments_yx, arrays.plane.pixel_area_mm2),
     )
@@ -247,7 +247,7 @@ def _without_l3(volume: CtVolume, models: ModelClient, search: _Search, options:
     """The finding "L3 is not in this scan"."""
     level = search.level
     flags = (*scan_flags(volume), *(level_flags(volume, level) if level is not None else ()))
-    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, may_average=False), options)
+    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, 1), options)
     measurement = Measurement(None, None, None, None, None, None, None, None, flags, Verdict.NO_L3, provenance)
     return Assessment(measurement, None, level, search.scouts)
 
@@ -259,7 +259,7 @@ def _provenance(volume: CtVolume, models: ModelClient, target: _Target, options:
         level_rule=target.rule,
         series_hash=volume.series_hash,
         vat_range_hu=options.vat_range_hu,
-        averaged_slices=int(np.count_nonzero(_weights(volume, target.slice_index, target))),
+        averaged_slices=target.averaged_slices,
     )
 
 

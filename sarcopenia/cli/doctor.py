@@ -5,12 +5,9 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.settings import Settings
-
-LOOPBACK: Final = "127.0.0.1"
+from sarcopenia.settings import LOOPBACK, Settings
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ from typing import Final
 import typer
 
 from sarcopenia.domain.errors import SettingsError
-from sarcopenia.settings import Settings
+from sarcopenia.settings import LOOPBACK, Settings
 
-LOOPBACK: Final = "127.0.0.1"
 STOP_S: Final = 10.0
 POLL_S: Final = 0.5
 RESTART_PAUSE_S: Final = 2.0

@@ -44,7 +44,6 @@ from sarcopenia.settings import Settings
 CALL_TIMEOUT_S: Final = 60.0
 """Deadline of one call; eight slices take seconds on two busy cores, so a minute means that something is wrong."""
 METRICS_TIMEOUT_S: Final = 2.0
-LOOPBACK: Final = "127.0.0.1"
 PENDING_METRIC: Final = re.compile(
     r'^nv_inference_pending_request_count\{model="(?P<model>[^"]+)",version="(?P<version>[^"]+)"\} (?P<count>[0-9.]+)',
     re.MULTILINE,
@@ -105,7 +104,7 @@ class TritonModelClient:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Connect to the given Triton, else to the embedded one; the metrics are on the same host."""
-        url = settings.triton_url or f"{LOOPBACK}:{settings.triton_grpc_port}"
+        url = settings.triton_address
         return cls(url, metrics_address=f"{url.rpartition(':')[0]}:{settings.triton_metrics_port}")
 
     def __enter__(self) -> Self:
