@@ -16,7 +16,8 @@ from typing import Final
 from inference_server.triton_installation import TritonInstallation
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import CONTRACTS
-from sarcopenia.settings import LOOPBACK, Settings
+from sarcopenia.loopback import LOOPBACK, can_bind
+from sarcopenia.settings import Settings
 
 EXIT_TIMEOUT_S: Final = 10
 """How long the server may finish requests under way before it is killed."""
@@ -65,12 +66,8 @@ class TritonPorts:
     def require_free(self) -> None:
         """Raise `SettingsError` naming port and setting when somebody else uses one of the ports."""
         for setting, port in (("GRPC", self.grpc), ("HTTP", self.http), ("METRICS", self.metrics)):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((LOOPBACK, port))
-                except OSError as error:
-                    raise _port_taken(setting, port) from error
+            if not can_bind(port):
+                raise _port_taken(setting, port)
 
 
 def _port_taken(setting: str, port: int) -> SettingsError:

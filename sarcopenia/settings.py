@@ -13,9 +13,7 @@ from typing import Final
 from platformdirs import user_data_path
 
 from sarcopenia.domain.errors import SettingsError
-
-LOOPBACK: Final = "127.0.0.1"
-"""Where every server of the product listens unless a person says otherwise."""
+from sarcopenia.loopback import LOOPBACK
 
 SettingValue = str | int | float | Path | None
 

@@ -1,13 +1,13 @@
 """`sarcopenia doctor`: is this machine set up? One finding a line, each saying what to do."""
 
 import platform
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.settings import LOOPBACK, Settings
+from sarcopenia.loopback import answers
+from sarcopenia.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,5 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     """A taken port is well when the product itself runs; this only tells."""
     for name in ("dashboard_port", "triton_grpc_port", "triton_http_port", "triton_metrics_port"):
         port = getattr(settings, name)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0.5)
-            taken = probe.connect_ex((LOOPBACK, port)) == 0
-        state = "in use (by this product if it runs)" if taken else "free"
+        state = "in use (by this product if it runs)" if answers(port) else "free"
         yield Finding(f"Port {port}", True, f"{state}; SARCOPENIA_{name.upper()}")

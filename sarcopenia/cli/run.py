@@ -7,7 +7,6 @@ Triton through SARCOPENIA_TRITON_URL. A worker that dies is started again; when 
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,8 @@ from typing import Final
 import typer
 
 from sarcopenia.domain.errors import SettingsError
-from sarcopenia.settings import LOOPBACK, Settings
+from sarcopenia.loopback import LOOPBACK, answers, can_bind
+from sarcopenia.settings import Settings
 
 STOP_S: Final = 10.0
 POLL_S: Final = 0.5
@@ -81,24 +81,16 @@ def _require_dashboard() -> None:
 
 def require_free_port(port: int, variable: str) -> None:
     """Raise `SettingsError` naming the variable when something listens on a loopback port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise SettingsError(
-                f"Port {port} is taken.", f"Stop what uses it, or set {variable} to another port."
-            ) from error
+    if not can_bind(port):
+        raise SettingsError(f"Port {port} is taken.", f"Stop what uses it, or set {variable} to another port.")
 
 
 def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until a child listens on its port; raises `SettingsError` when it ends or stays silent."""
     deadline = time.monotonic() + DASHBOARD_START_S
     while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.settimeout(POLL_S)
-            if probe.connect_ex((LOOPBACK, port)) == 0:
-                return
+        if answers(port):
+            return
         time.sleep(POLL_S)
     raise SettingsError(
         "The dashboard did not start.", "Read the messages above; `sarcopenia doctor` checks the set-up."
