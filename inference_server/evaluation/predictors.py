@@ -1,0 +1,94 @@
+"""Trained networks that answer like the server, so that evaluation runs through the product's own code.
+
+Everything on a training patient is out-of-fold: the networks come from the run that held the patient's fold out.
+"""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inference_server.training.networks import CompartmentNet, ServedCompartments, StudentNet, TeacherMembers
+
+STUDENT: Final = "student"
+TEACHER: Final = "teacher"
+
+
+class CompartmentPredictor(Protocol):
+    """The part of `sarcopenia.inference.port.ModelClient` that `segment_slices` asks."""
+
+    def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Member probabilities (n, member, 5, y, x), uint8 with 255 = 1, of int16 slices (n, y, x) on the grid."""
+        ...
+
+
+class TorchPredictor:
+    """A `CompartmentPredictor` on torch networks, with the same mirror images, temperature and rounding as served."""
+
+    def __init__(self, network: StudentNet | TeacherMembers, temperature: float = 1.0) -> None:
+        self.network = network.eval()
+        self.temperature = temperature
+
+    def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """See `CompartmentPredictor`."""
+        served = ServedCompartments(self.network, self.temperature).eval()
+        with torch.inference_mode():
+            return served(_batch(slices_hu_nyx)).numpy()
+
+    def member_logits(self, hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Logits (member, 5, y, x) of one slice without its mirror image: what a temperature is fitted to."""
+        with torch.inference_mode():
+            return self.network(_batch(hu_yx[None]).float())[0].numpy()
+
+
+def _batch(slices_hu_nyx: NDArray[np.int16]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(slices_hu_nyx))[:, None]
+
+
+def member_files(runs: Path, fold: int) -> tuple[Path, ...]:
+    """Weights of the teacher's members that held out a fold: snapshots of its cycles, or its one average.
+
+    Raises
+    ------
+    FileNotFoundError: the fold was not trained.
+    """
+    folder = runs / "compartments" / f"fold{fold}"
+    cycles = sorted(folder.glob("cycle*.pt"))
+    files = tuple(cycles) or (folder / "weights.pt",)
+    if not files[0].exists():
+        raise FileNotFoundError(f"{folder} holds no weights: train fold {fold} of body_compartments first")
+    return files
+
+
+def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float = 1.0) -> TorchPredictor:
+    """The teacher or the student that never saw the patients of a fold.
+
+    Raises
+    ------
+    FileNotFoundError: the fold was not trained.
+    """
+    if model == STUDENT:
+        path = runs / "student" / f"fold{fold}" / "weights.pt"
+        student = StudentNet()
+        student.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        return TorchPredictor(student, temperature)
+    return TorchPredictor(TeacherMembers([_member(path) for path in member_files(runs, fold)]), temperature)
+
+
+def _member(path: Path) -> CompartmentNet:
+    network = CompartmentNet()
+    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    return network
+
+
+def available_models(runs: Path, folds: int) -> tuple[str, ...]:
+    """Which of teacher and student have networks for every fold."""
+    found = []
+    for model in (TEACHER, STUDENT):
+        root = runs / ("compartments" if model == TEACHER else "student")
+        trained = [any((root / f"fold{fold}").glob("*.pt")) for fold in range(folds)]
+        found += [model] if all(trained) else []
+    return tuple(found)
