@@ -67,6 +67,7 @@ class Augmenter:
         batch = self.add_arms(batch)
         batch = self.change_scanner(batch)
         batch = self.add_streaks(batch)
+        batch = self.starve_photons(batch)
         return self.cut_field_of_view(batch)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
@@ -111,6 +112,16 @@ class Augmenter:
         organs = ((self.smooth_field(n, 1, 7) + self.uniform(-0.5, 2.0, n, 1, 1, 1)) * 4).sigmoid()
         texture = self.uniform(15, 70, n, 1, 1, 1) + 12 * self.smooth_field(n, 1, 40)
         return replace(batch, hu=batch.hu + fat * organs * (texture - batch.hu) * self.chance(0.3, n))
+
+    def starve_photons(self, batch: Batch) -> Batch:
+        """Horizontal streaks where the body is widest and densest, as between hips, arms or in the obese."""
+        n = len(batch.hu)
+        height = TILE_YX[0]
+        path = ((batch.hu + 1000).clamp(min=0) / 1000).sum(3, keepdim=True) * (AXIAL_GRID_MM / 400)
+        rough = torch.randn(n, 1, height, TILE_YX[1] // 16, generator=self.random)
+        streaks = functional.interpolate(rough, size=TILE_YX, mode="bilinear", align_corners=True)
+        amplitude = self.uniform(8, 45, n, 1, 1, 1) * self.chance(0.12, n)
+        return replace(batch, hu=batch.hu + streaks * path.clamp(max=1.5) ** 2 * amplitude * (batch.hu > -300))
 
     def warp(self, batch: Batch) -> Batch:
         """Rotation, habitus stretch, shift, mirror and smooth elastic deformation."""
@@ -183,18 +194,22 @@ class Augmenter:
         return replace(batch, hu=hu + (white * mix + grain * (1 - mix)) * sd)
 
     def add_streaks(self, batch: Batch) -> Batch:
-        """Streaks of metal or photon starvation: bands along one direction through a point."""
+        """Metal in the trunk with its streaks, or the streaks alone (metal above or below): rays through a point."""
         n = len(batch.hu)
         height, width = TILE_YX
         y, x = torch.meshgrid(
             torch.linspace(-1, 1, height), torch.linspace(-1, 1, width) * width / height, indexing="ij"
         )
         offset = self.uniform(-0.4, 0.4, n, 2, 1, 1)
-        angle = torch.atan2(y - offset[:, :1], x - offset[:, 1:])
+        down, right = y - offset[:, :1], x - offset[:, 1:]
+        angle = torch.atan2(down, right)
         waves = torch.stack([torch.sin(k * angle + self.uniform(0, 6.3, n, 1, 1, 1)) for k in (2, 5, 9, 17, 31)]).sum(0)
-        amplitude = self.uniform(5, 30, n, 1, 1, 1) * self.chance(0.12, n)
+        changed = self.chance(0.12, n)
         body = (batch.hu > -300).float()
-        return replace(batch, hu=batch.hu + waves * amplitude * body)
+        hu = batch.hu + waves * self.uniform(5, 30, n, 1, 1, 1) * changed * body
+        radius = self.uniform(0.01, 0.035, n, 1, 1, 1)
+        metal = (down**2 + right**2 < radius**2).float() * changed * self.chance(0.5, n) * body
+        return replace(batch, hu=hu * (1 - metal) + 2500 * metal)
 
     def cut_field_of_view(self, batch: Batch) -> Batch:
         """A circular field of view smaller than the body: air outside, and nothing to find there."""
@@ -206,6 +221,17 @@ class Augmenter:
         beyond = ((y - centre[:, :1]) ** 2 + (x - centre[:, 1:]) ** 2 > radius**2).float() * self.chance(0.12, n)
         share = batch.share * (1 - beyond) + _outside_only(torch.zeros_like(batch.share)) * beyond
         return replace(batch, hu=batch.hu * (1 - beyond) + AIR_HU * beyond, share=share)
+
+
+def resize(batch: Batch, scale: float) -> Batch:
+    """The batch on fewer, larger pixels, for progressive resizing; rows and columns become multiples of 16."""
+    if scale == 1.0:
+        return batch
+    size = [round(side * scale / 16) * 16 for side in batch.hu.shape[2:]]
+    hu, share, known = (
+        functional.interpolate(part, size=size, mode="area") for part in (batch.hu, batch.share, batch.known)
+    )
+    return replace(batch, hu=hu, share=share, known=known)
 
 
 def _outside_only(like: Tensor) -> Tensor:

@@ -1,13 +1,18 @@
 """The networks, in torch. They take INT16 HU exactly as Triton receives them: scaling is part of the graph."""
 
+from typing import Final
+
 import torch
 from monai.networks.nets import BasicUNet
+from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sarcopenia.inference.contract import COMPARTMENT_COUNT, SPINE_WIDTH
 
 COMPARTMENT_FEATURES = (32, 48, 80, 112, 144, 32)
+STUDENT_HEADS: Final = 3
+ACTIVATION: Final = ("LeakyReLU", {"inplace": True, "negative_slope": 0.1})
 HU_WINDOWS = ((-200.0, 250.0), (-1000.0, 1000.0))
 """Two views of the same HU: one resolves fat, muscle and organs, the other gas, lung and bone."""
 
@@ -18,25 +23,30 @@ def scale_hu(hu: Tensor) -> Tensor:
     return torch.cat([(values.clamp(low, high) - low) * (2 / (high - low)) - 1 for low, high in HU_WINDOWS], dim=1)
 
 
+def block_unet(answers: int) -> BasicUNet:
+    """U-Net (Ronneberger 2015; MONAI BasicUNet) on 2×2 pixel blocks that gives ``answers`` values for every pixel."""
+    return BasicUNet(
+        spatial_dims=2,
+        in_channels=4 * len(HU_WINDOWS),
+        out_channels=4 * answers,
+        features=COMPARTMENT_FEATURES,
+        act=ACTIVATION,
+        norm="batch",
+        upsample="nontrainable",
+    )
+
+
 class CompartmentNet(nn.Module):
-    """U-Net (Ronneberger 2015; MONAI BasicUNet) on 2×2 pixel blocks: features at 3 mm, answers at 1.5 mm.
+    """One member of the teacher: features at 3 mm, answers at 1.5 mm.
 
     Compartments are smooth, so the first level can be coarse; that makes the network four times cheaper on a CPU.
     Input (n, 1, y, x) HU with y and x multiples of 32; output (n, 5, y, x) logits.
     """
 
-    def __init__(self, features: tuple[int, int, int, int, int, int] = COMPARTMENT_FEATURES) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.to_blocks = nn.PixelUnshuffle(2)
-        self.body = BasicUNet(
-            spatial_dims=2,
-            in_channels=4 * len(HU_WINDOWS),
-            out_channels=4 * COMPARTMENT_COUNT,
-            features=features,
-            act=("LeakyReLU", {"inplace": True, "negative_slope": 0.1}),
-            norm="batch",
-            upsample="nontrainable",
-        )
+        self.body = block_unet(COMPARTMENT_COUNT)
         self.to_pixels = nn.PixelShuffle(2)
 
     def forward(self, ct_hu: Tensor) -> Tensor:
@@ -44,25 +54,80 @@ class CompartmentNet(nn.Module):
         return self.to_pixels(self.body(self.to_blocks(scale_hu(ct_hu))))
 
 
-class CompartmentEnsemble(nn.Module):
-    """Members and their left-right mirror images in one call, as it is served.
+class DecoderHead(nn.Module):
+    """The last two stages of the decoder and the answer: what the members of the student do not share."""
 
-    Input (n, 1, y, x) INT16; output (n, 2 × members, 5, y, x) UINT8 probabilities, 255 = 1.
+    def __init__(self) -> None:
+        super().__init__()
+        features = COMPARTMENT_FEATURES
+        shared = {"act": ACTIVATION, "norm": "batch", "bias": True, "upsample": "nontrainable"}
+        self.upcat_2 = UpCat(2, features[2], features[1], features[1], **shared)
+        self.upcat_1 = UpCat(2, features[1], features[0], features[5], halves=False, **shared)
+        self.answer = nn.Conv2d(features[5], 4 * COMPARTMENT_COUNT, 1)
+
+    def forward(self, deep: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
+        """Logits (n, 20, y / 2, x / 2) of the shared features at 12, 6 and 3 mm."""
+        return self.answer(self.upcat_1(self.upcat_2(deep, middle), fine))
+
+
+class StudentNet(nn.Module):
+    """The student: one encoder, several heads, each of which learned from another member of the teacher.
+
+    The heads cost a sixth of a member each, and their spread stands for that of the members.
+    Input (n, 1, y, x) HU with y and x multiples of 32; output (n, heads, 5, y, x) logits.
     """
+
+    def __init__(self, heads: int = STUDENT_HEADS) -> None:
+        super().__init__()
+        self.to_blocks = nn.PixelUnshuffle(2)
+        self.body = block_unet(COMPARTMENT_COUNT)
+        for unused in ("upcat_2", "upcat_1", "final_conv"):
+            delattr(self.body, unused)
+        self.heads = nn.ModuleList(DecoderHead() for _ in range(heads))
+        self.to_pixels = nn.PixelShuffle(2)
+
+    def forward(self, ct_hu: Tensor) -> Tensor:
+        """Logits (n, heads, 5, y, x) of INT16 or float HU (n, 1, y, x)."""
+        body = self.body
+        fine = body.conv_0(self.to_blocks(scale_hu(ct_hu)))
+        middle = body.down_1(fine)
+        coarse = body.down_2(middle)
+        deeper = body.down_3(coarse)
+        deep = body.upcat_3(body.upcat_4(body.down_4(deeper), deeper), coarse)
+        return torch.stack([self.to_pixels(head(deep, middle, fine)) for head in self.heads], dim=1)
+
+
+class TeacherMembers(nn.Module):
+    """Several `CompartmentNet` side by side, with the output of `StudentNet`: logits (n, members, 5, y, x)."""
 
     def __init__(self, members: list[CompartmentNet]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     def forward(self, ct_hu: Tensor) -> Tensor:
+        """Logits of every member."""
+        return torch.stack([member(ct_hu) for member in self.members], dim=1)
+
+
+class ServedCompartments(nn.Module):
+    """Members (or heads) and their left-right mirror images in one call, as it is served.
+
+    The logits are divided by ``temperature``, which is fitted on validation so that probabilities are calibrated
+    (Guo 2017); it changes no area. Input (n, 1, y, x) INT16; output (n, 2 × members, 5, y, x) UINT8, 255 = 1; the
+    mirror image of a member follows it.
+    """
+
+    def __init__(self, network: StudentNet | TeacherMembers, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    def forward(self, ct_hu: Tensor) -> Tensor:
         """Probabilities of every member, plain and mirrored."""
         straight = ct_hu.float()
-        mirrored = straight.flip(-1)
-        answers = []
-        for member in self.members:
-            answers.append(member(straight).softmax(1))
-            answers.append(member(mirrored).softmax(1).flip(-1))
-        return (torch.stack(answers, dim=1) * 255).round().to(torch.uint8)
+        both = torch.stack([self.network(straight), self.network(straight.flip(-1)).flip(-1)], dim=2)
+        probability = (both / self.temperature).softmax(3).flatten(1, 2)
+        return (probability * 255).round().to(torch.uint8)
 
 
 class ConvBlock(nn.Sequential):

@@ -1,6 +1,8 @@
 """What a training run keeps on disk: checkpoint to resume from, averaged weights, a CSV log."""
 
 import csv
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 EMA_DECAY = 0.995
 CHECKPOINT_STEPS = 250
+WARM_UP_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,34 @@ class RunFiles:
             writer.writerow({key: f"{value:.5g}" for key, value in row.items()})
 
 
-class TrainingState:
-    """Network, optimiser, learning-rate schedule and weight average of one run, resumable from its folder."""
+def cosine_cycles(ends: tuple[int, ...]) -> Callable[[int], float]:
+    """Factor of the learning rate: a short warm-up and a cosine to zero in each cycle (SGDR, Loshchilov 2017).
 
-    def __init__(self, network: nn.Module, learning_rate: float, steps: int, folder: Path) -> None:
+    ``ends`` are the steps at which the cycles end; the weights there are a snapshot ensemble (Huang 2017).
+    """
+
+    def factor(step: int) -> float:
+        cycle = min(sum(step >= end for end in ends), len(ends) - 1)
+        start = ends[cycle - 1] if cycle else 0
+        done = min((step - start) / (ends[cycle] - start), 1.0)
+        return min((step - start + 1) / WARM_UP_STEPS, 1.0) * 0.5 * (1 + math.cos(math.pi * done))
+
+    return factor
+
+
+class TrainingState:
+    """Network, optimiser, learning-rate schedule and weight average of one run, resumable from its folder.
+
+    ``cycle_ends`` are the steps at which the learning rate has come down to zero; the last is the end of the run.
+    """
+
+    def __init__(self, network: nn.Module, learning_rate: float, cycle_ends: tuple[int, ...], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = RunFiles(folder)
         self.network = network
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.08
-        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, cosine_cycles(cycle_ends))
         self.step = 0
         if self.files.checkpoint.exists():
             self._resume()
@@ -86,9 +105,18 @@ class TrainingState:
             self.save()
 
     def save(self) -> None:
-        """Write the checkpoint and the averaged weights; an interrupted write leaves the old files."""
+        """Write the checkpoint and the averaged weights."""
         state = {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
-        for content, path in ((state, self.files.checkpoint), (self.average.module.state_dict(), self.files.weights)):
-            temporary = path.with_suffix(".tmp")
-            torch.save(content, temporary)
-            temporary.replace(path)
+        _save(state, self.files.checkpoint)
+        self.save_weights(self.files.weights)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the averaged weights alone."""
+        _save(self.average.module.state_dict(), path)
+
+
+def _save(content: object, path: Path) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)

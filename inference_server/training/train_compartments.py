@@ -1,7 +1,12 @@
-"""Training of one member of `body_compartments` on the labelled slices of all folds but one."""
+"""Training of the teacher's members of `body_compartments`: one run a fold, one member at the end of each cycle.
+
+A run starts from pre-trained weights, grows its images from 3 mm to 1.5 mm pixels (progressive resizing) in the first
+cycle, and draws its slices anew for every cycle (bagging), so that the members differ in what they have seen most.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,25 +16,45 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_server.evaluation.agreement import MuscleAgreement, compartments_of, muscle_agreement
-from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles
+from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles, resize
+from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice, load_training_slices, native_slices
 from inference_server.training.networks import CompartmentNet
+from inference_server.training.pretrain import transfer
 from inference_server.training.run_state import TrainingState
 from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
+from sarcopenia.domain.results import Compartment
 
-MUSCLE_HU_EMPHASIS = 1.0
+MUSCLE_HU_EMPHASIS: Final = 1.0
 """Extra weight of pixels in the muscle's HU range: only there does a wrong compartment change the SMA."""
+THIN_WALL_EMPHASIS: Final = 1.5
+"""Extra weight where the wall is thin: the flat abdominal muscles and the small ones fill few pixels."""
+THIN_WALL_WINDOW: Final = 15
+"""Pixels; at 1.5 mm a wall of 22 mm or more counts as thick."""
+AREA_WEIGHT: Final = 0.5
+PROGRESSIVE: Final = ((0.25, 0.5), (0.5, 0.72), (1.0, 1.0))
+"""(until this share of the first cycle, scale of the images)."""
 
 
 @dataclass(frozen=True)
 class CompartmentTraining:
-    """What fixes a run: data folder, fold held out (``None``: train on all), steps, batch size, learning rate, seed."""
+    """What fixes a run: data, axial phantoms, fold held out (``None``: train on all), cycles, batch and so on.
+
+    Attributes
+    ----------
+    pretrained: weights of `pretrain`, ``None`` starts from random ones. cycle_ends: steps at which members are kept.
+    phantom_share: share of phantoms in a batch. labelled_share: share of the labelled slices that is used.
+    """
 
     data: Path
+    phantoms: Path
     folder: Path
     held_out_fold: int | None
-    steps: int = 3500
+    pretrained: Path | None = None
+    cycle_ends: tuple[int, ...] = (1400, 2000, 2600)
     batch_size: int = 8
+    phantom_share: float = 0.15
+    labelled_share: float = 1.0
     learning_rate: float = 2e-3
     seed: int = 0
 
@@ -43,43 +68,104 @@ def sample_weights(slices: list[LabelledSlice]) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
+class SliceDrawer:
+    """Draws the slices of a batch: annotated ones by `sample_weights` times a bag of the cycle, and phantoms."""
+
+    def __init__(
+        self, slices: list[LabelledSlice], phantoms: list[LabelledSlice], options: CompartmentTraining
+    ) -> None:
+        self._slices, self._phantoms, self._options = slices, phantoms, options
+        self._base = sample_weights(slices)
+
+    def draw(self, cycle: int, random: np.random.Generator) -> list[LabelledSlice]:
+        """One batch of a cycle."""
+        bag = np.random.default_rng((self._options.seed, cycle)).exponential(size=len(self._slices)) + 0.3
+        chance = self._base * bag
+        size = self._options.batch_size
+        phantoms = random.binomial(size, self._options.phantom_share) if self._phantoms else 0
+        real = random.choice(len(self._slices), size - phantoms, p=chance / chance.sum())
+        made = random.integers(len(self._phantoms), size=phantoms) if phantoms else []
+        return [self._slices[i] for i in real] + [self._phantoms[i] for i in made]
+
+
 def compartment_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Soft cross-entropy plus soft Dice of the compartments, over labelled pixels, weighted by HU and trust."""
+    """Cross-entropy plus soft Dice over labelled pixels, weighted by HU, thin walls and trust, plus the area error."""
     muscle_like = ((batch.hu > -60) & (batch.hu < 180)).float()
-    weight = batch.known * (1 + MUSCLE_HU_EMPHASIS * muscle_like) * batch.weight[:, None, None, None]
+    wall = batch.share[:, Compartment.MUSCLE_WALL : Compartment.MUSCLE_WALL + 1]
+    emphasis = 1 + MUSCLE_HU_EMPHASIS * muscle_like + THIN_WALL_EMPHASIS * thin_wall(wall)
+    weight = batch.known * emphasis * batch.weight[:, None, None, None]
     entropy = -(batch.share * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
-    probability = logits.softmax(1) * weight
-    target = batch.share * weight
-    overlap = 2 * (probability * batch.share).sum((0, 2, 3)) + 1.0
-    dice = overlap / ((probability + target).sum((0, 2, 3)) + 1.0)
-    return (entropy * weight).sum() / weight.sum() + (1 - dice).mean()
+    probability = logits.softmax(1)
+    overlap = 2 * (probability * weight * batch.share).sum((0, 2, 3)) + 1.0
+    dice = overlap / (((probability + batch.share) * weight).sum((0, 2, 3)) + 1.0)
+    found = probability[:, Compartment.MUSCLE_WALL : Compartment.MUSCLE_WALL + 1]
+    area = relative_area_error(found, wall, muscle_like * batch.known)
+    return (entropy * weight).sum() / weight.sum() + (1 - dice).mean() + AREA_WEIGHT * (area * batch.weight).mean()
 
 
-def train(options: CompartmentTraining) -> Path:
-    """Train one member (or go on with it) and return the file of its averaged weights."""
+def thin_wall(wall: Tensor) -> Tensor:
+    """0..1 (n, 1, y, x): how thin the wall is on and next to it, from its share in a window around."""
+    near = functional.max_pool2d(wall, 5, stride=1, padding=2)
+    filled = functional.avg_pool2d(wall, THIN_WALL_WINDOW, stride=1, padding=THIN_WALL_WINDOW // 2)
+    return near * (1 - filled)
+
+
+def relative_area_error(found: Tensor, wall: Tensor, counted: Tensor) -> Tensor:
+    """Error of the muscle area of each slice (n,) as a share of it, for soft walls (n, 1, y, x)."""
+    true = (wall * counted).sum((1, 2, 3))
+    return ((found * counted).sum((1, 2, 3)) - true).abs() / (true + 200.0)
+
+
+def scale_at(step: int, first_cycle_end: int) -> float:
+    """Scale of the images at a step."""
+    done = (step + 1) / first_cycle_end
+    return next((scale for until, scale in PROGRESSIVE if done <= until), 1.0)
+
+
+def train(options: CompartmentTraining) -> list[Path]:
+    """Train the members of one fold (or go on with them) and return the files of their averaged weights."""
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    slices = load_training_slices(options.data, training_names(COMPARTMENT_FOLDS, options.held_out_fold))
-    network = CompartmentNet().to(device, memory_format=torch.channels_last)
-    state = TrainingState(network, options.learning_rate, options.steps, options.folder)
+    drawer = SliceDrawer(*_training_slices(options), options)
+    network = CompartmentNet()
+    if options.pretrained is not None:
+        transfer(options.pretrained, network)
+    network = network.to(device, memory_format=torch.channels_last)
+    state = TrainingState(network, options.learning_rate, options.cycle_ends, options.folder)
     random = np.random.default_rng((options.seed, state.step))
     augment = Augmenter(options.seed * 100_003 + state.step)
-    chance = sample_weights(slices)
     network.train()
-    for step in track(range(state.step, options.steps), description=f"fold {options.held_out_fold}"):
-        drawn = random.choice(len(slices), options.batch_size, p=chance)
+    for step in track(range(state.step, options.cycle_ends[-1]), description=f"fold {options.held_out_fold}"):
+        cycle = sum(step >= end for end in options.cycle_ends)
         with torch.no_grad():
-            batch = augment(place_on_tiles([slices[i] for i in drawn]))
+            batch = augment(place_on_tiles(drawer.draw(cycle, random)))
+            batch = resize(batch, scale_at(step, options.cycle_ends[0]))
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = network(batch.hu.to(device, memory_format=torch.channels_last))
         loss = compartment_loss(logits.float().cpu(), batch)
         state.advance(loss)
+        if state.step in options.cycle_ends:
+            state.save_weights(member_file(options.folder, cycle))
         if step % 50 == 0:
             state.files.append_log(
                 {"step": step, "loss": float(loss.detach()), "rate": state.schedule.get_last_lr()[0]}
             )
     state.save()
-    return state.files.weights
+    return [member_file(options.folder, cycle) for cycle in range(len(options.cycle_ends))]
+
+
+def member_file(folder: Path, cycle: int) -> Path:
+    """File of the member that a cycle left."""
+    return folder / f"cycle{cycle}.pt"
+
+
+def _training_slices(options: CompartmentTraining) -> tuple[list[LabelledSlice], list[LabelledSlice]]:
+    slices = load_training_slices(options.data, training_names(COMPARTMENT_FOLDS, options.held_out_fold))
+    if options.labelled_share < 1:
+        order = np.random.default_rng(options.seed).permutation(len(slices))
+        slices = [slices[i] for i in order[: max(1, round(options.labelled_share * len(slices)))]]
+    phantoms = [item for path in sorted(options.phantoms.glob("*.npz")) for item in load_slices(path)]
+    return slices, phantoms
 
 
 def load_member(weights: Path) -> CompartmentNet:

@@ -66,7 +66,7 @@ def train(options: SpineTraining) -> Path:
     phantoms = [load_example(path) for path in sorted(options.phantoms.glob("*.npz"))]
     by_name = [[example for example in real if example.name == name] for name in names]
     network = SpineNet()
-    state = TrainingState(network, options.learning_rate, options.steps, options.folder)
+    state = TrainingState(network, options.learning_rate, (options.steps,), options.folder)
     random = np.random.default_rng((options.seed, state.step))
     network.train()
     for step in track(range(state.step, options.steps), description=f"spine fold {options.held_out_fold}"):
