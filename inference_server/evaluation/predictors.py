@@ -49,18 +49,22 @@ def _batch(slices_hu_nyx: NDArray[np.int16]) -> Tensor:
 
 
 def member_files(runs: Path, fold: int) -> tuple[Path, ...]:
-    """Weights of the teacher's members that held out a fold: snapshots of its cycles, or its one average.
+    """Weights of the teacher's members that held out a fold, one for every cycle of its run.
 
     Raises
     ------
     FileNotFoundError: the fold was not trained.
     """
-    folder = runs / "compartments" / f"fold{fold}"
-    cycles = sorted(folder.glob("cycle*.pt"))
-    files = tuple(cycles) or (folder / "weights.pt",)
-    if not files[0].exists():
-        raise FileNotFoundError(f"{folder} holds no weights: train fold {fold} of body_compartments first")
+    folder = runs / TEACHER / f"fold{fold}"
+    files = tuple(sorted(folder.glob("cycle*.pt")))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no members: train fold {fold} of body_compartments first")
     return files
+
+
+def student_file(runs: Path, fold: int) -> Path:
+    """Weights of the student that was taught by the members that held out a fold."""
+    return runs / STUDENT / f"fold{fold}" / "weights.pt"
 
 
 def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float = 1.0) -> TorchPredictor:
@@ -71,9 +75,8 @@ def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float 
     FileNotFoundError: the fold was not trained.
     """
     if model == STUDENT:
-        path = runs / "student" / f"fold{fold}" / "weights.pt"
         student = StudentNet()
-        student.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        student.load_state_dict(torch.load(student_file(runs, fold), weights_only=True, map_location="cpu"))
         return TorchPredictor(student, temperature)
     return TorchPredictor(TeacherMembers([_member(path) for path in member_files(runs, fold)]), temperature)
 
@@ -86,9 +89,6 @@ def _member(path: Path) -> CompartmentNet:
 
 def available_models(runs: Path, folds: int) -> tuple[str, ...]:
     """Which of teacher and student have networks for every fold."""
-    found = []
-    for model in (TEACHER, STUDENT):
-        root = runs / ("compartments" if model == TEACHER else "student")
-        trained = [any((root / f"fold{fold}").glob("*.pt")) for fold in range(folds)]
-        found += [model] if all(trained) else []
-    return tuple(found)
+    teachers = all(any((runs / TEACHER / f"fold{fold}").glob("cycle*.pt")) for fold in range(folds))
+    students = all(student_file(runs, fold).exists() for fold in range(folds))
+    return tuple(model for model, trained in ((TEACHER, teachers), (STUDENT, students)) if trained)
