@@ -39,9 +39,11 @@ class TorchPredictor:
             return served(_batch(slices_hu_nyx)).numpy()
 
     def member_logits(self, hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Logits (member, 5, y, x) of one slice without its mirror image: what a temperature is fitted to."""
+        """Logits (member and mirror image, 5, y, x) of one slice before the temperature, which is fitted to them."""
+        image = _batch(hu_yx[None]).float()
         with torch.inference_mode():
-            return self.network(_batch(hu_yx[None]).float())[0].numpy()
+            both = torch.cat([self.network(image), self.network(image.flip(-1)).flip(-1)], dim=1)
+        return both[0].numpy()
 
 
 def _batch(slices_hu_nyx: NDArray[np.int16]) -> Tensor:
