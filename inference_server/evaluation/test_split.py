@@ -1,42 +1,82 @@
 """The published models on the visible test split, by the same pipeline that the product runs.
 
-Run once per published version; nothing is chosen here.
+Run once per published version (`test_log` holds it to that); nothing is chosen here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
-from inference_server.evaluation.agreement import MuscleAgreement, muscle_agreement
+from inference_server.evaluation.agreement import muscle_agreement
+from inference_server.evaluation.levels import RIGHT_VERTEBRA
+from inference_server.evaluation.out_of_fold import EvaluatedSlice, annotated_level, sex_of
 from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
+from inference_server.training.spine_data import COORDINATE_OF
 from inference_server.training.splits import TEST_NAMES
 from sarcopenia.assessment import AssessmentOptions, run_assessment
 from sarcopenia.domain.geometry import regular_geometry
-from sarcopenia.domain.results import vertebra_label
+from sarcopenia.domain.results import L3_COORDINATE, vertebra_label
 from sarcopenia.domain.volume import CtVolume, SeriesHeader
 from sarcopenia.inference.port import ModelClient
 
-EXPERT_NAME = "gold0"
+EXPERT_NAME: Final = "gold0"
+SAME_DAY_PAIR: Final = ("juno0", "juno1")
+"""The same man, scanned twice on one day: with contrast at 2 mm, and plain with low dose at 5 mm."""
 
 
 @dataclass(frozen=True)
-class TestSlice:
-    """One key slice: agreement, nearest annotated level ("" if none is annotated), spread and flags."""
+class SplitSlice:
+    """One key slice of the test split, and the codes of the flags that the product raised on it."""
 
-    agreement: MuscleAgreement
-    level: str
-    sma_cov_percent: float
+    evaluated: EvaluatedSlice
     flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class TestLevel:
-    """One scan with an annotated L3: signed error of the found mid-level in mm, ``None`` when none was found."""
+class SplitLevel:
+    """One whole scan, measured without help.
+
+    ``error_mm`` is the signed error of mid-L3 (positive to the head), ``right_vertebra`` whether it lies in the
+    annotated body, ``sma_cm2`` the SMA at the found L3; all ``None`` when no L3 was found.
+    """
 
     name: str
     error_mm: float | None
+    right_vertebra: bool | None
+    sma_cm2: float | None
+
+
+@dataclass(frozen=True)
+class SameDayDifference:
+    """SMA of both scans of the pair at one level, in cm²: by the model, and as drawn."""
+
+    level: str
+    sma_cm2: tuple[float, float]
+    reference_cm2: tuple[float, float]
+
+    @property
+    def percent(self) -> float:
+        """Difference of the model's two areas (second minus first) in % of their mean."""
+        return 200 * (self.sma_cm2[1] - self.sma_cm2[0]) / sum(self.sma_cm2)
+
+    @property
+    def reference_percent(self) -> float:
+        """The same for the drawn areas."""
+        return 200 * (self.reference_cm2[1] - self.reference_cm2[0]) / sum(self.reference_cm2)
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """Everything that one run of the test split brings."""
+
+    slices: tuple[SplitSlice, ...]
+    levels: tuple[SplitLevel, ...]
+    same_day: tuple[SameDayDifference, ...]
 
 
 def read_volume(data: Path, name: str) -> CtVolume:
@@ -46,40 +86,64 @@ def read_volume(data: Path, name: str) -> CtVolume:
     return CtVolume(hu, regular_geometry(hu.shape, spacing), SeriesHeader(), ("",) * len(hu), name)
 
 
-def evaluate_slices(data: Path, models: ModelClient) -> list[TestSlice]:
-    """Every hand-drawn slice of the test split; `gold0` against the clinician's own mask."""
-    return [
-        _evaluate(data, native, models)
-        for name in TEST_NAMES
-        for native in native_slices(data, name, include_weak=False)
-    ]
+def run_test_split(data: Path, models: ModelClient) -> SplitResult:
+    """Measure every hand-drawn slice and search L3 in every scan of the test split that has one."""
+    slices = tuple(_slice(data, native, models) for name in TEST_NAMES for native in key_slices(data, name))
+    levels = tuple(_level(data, name, models) for name in SAME_DAY_PAIR)
+    return SplitResult(slices, levels, same_day_differences(data, slices))
 
 
-def _evaluate(data: Path, native: NativeSlice, models: ModelClient) -> TestSlice:
-    options = AssessmentOptions(slice_choice=native.slice_index)
-    result = run_assessment(read_volume(data, native.name), models, options)
-    expert = None
-    if native.name == EXPERT_NAME:
-        expert = np.asanyarray(nib.load(data / "expert" / f"{EXPERT_NAME}.nii.gz").dataobj)[:, :, 0].T > 0
-    agreement = muscle_agreement(native, result.arrays.compartments.compartments_yx, expert)
-    flags = tuple(flag.code for flag in result.measurement.flags)
-    level = annotated_level(data, native.name, native.slice_index)
-    return TestSlice(agreement, level, result.measurement.uncertainty.sma_cov_percent, flags)
+def key_slices(data: Path, name: str) -> list[NativeSlice]:
+    """The hand-drawn slices of one scan."""
+    return native_slices(data, name, include_weak=False)
 
 
-def annotated_level(data: Path, name: str, slice_index: int) -> str:
-    """Name of the annotated vertebra nearest to a slice; "" for a scan without levels."""
-    levels = read_index(data)[name]["levels_z"]
-    return min(levels, key=lambda label: abs(levels[label] - slice_index), default="")
+def _slice(data: Path, native: NativeSlice, models: ModelClient) -> SplitSlice:
+    result = run_assessment(read_volume(data, native.name), models, AssessmentOptions(slice_choice=native.slice_index))
+    agreement = muscle_agreement(native, result.arrays.compartments.compartments_yx, expert_mask(data, native.name))
+    evaluated = EvaluatedSlice(
+        agreement,
+        annotated_level(data, native.name, native.slice_index),
+        result.measurement.uncertainty.sma_cov_percent,
+        sex_of(data, native.name),
+    )
+    return SplitSlice(evaluated, tuple(flag.code for flag in result.measurement.flags))
 
 
-def evaluate_levels(data: Path, models: ModelClient, names: tuple[str, ...]) -> list[TestLevel]:
-    """Found against annotated mid-L3 of whole scans."""
+def expert_mask(data: Path, name: str) -> NDArray[np.bool_] | None:
+    """The clinician's own muscle mask (y, x) where there is one."""
+    if name != EXPERT_NAME:
+        return None
+    return np.asarray(np.asanyarray(nib.load(data / "expert" / f"{name}.nii.gz").dataobj)[:, :, 0].T > 0)
+
+
+def _level(data: Path, name: str, models: ModelClient) -> SplitLevel:
+    result = run_assessment(read_volume(data, name), models)
+    l3 = result.level.l3 if result.level is not None else None
+    if l3 is None:
+        return SplitLevel(name, None, None, None)
+    entry = read_index(data)[name]
+    levels = sorted((z * entry["spacing_mm_zyx"][0], COORDINATE_OF[label]) for label, z in entry["levels_z"].items())
+    z_mm, coordinate = np.array(levels).T
+    true_mm = np.interp(-L3_COORDINATE, -coordinate, z_mm)
+    found = float(np.interp(l3.z_mm, z_mm, coordinate))
+    composition = result.measurement.composition
+    sma_cm2 = None if composition is None else composition.sma_cm2
+    return SplitLevel(name, float(l3.z_mm - true_mm), abs(found - L3_COORDINATE) < RIGHT_VERTEBRA, sma_cm2)
+
+
+def same_day_differences(data: Path, slices: Sequence[SplitSlice]) -> tuple[SameDayDifference, ...]:
+    """L2, L3 and L4 of the same-day pair, each scan by its key slice nearest to the middle of the vertebra."""
     found = []
-    for name in names:
-        entry = read_index(data)[name]
-        result = run_assessment(read_volume(data, name), models)
-        true_mm = entry["levels_z"][vertebra_label(15.0)] * entry["spacing_mm_zyx"][0]
-        l3 = result.level.l3 if result.level is not None else None
-        found.append(TestLevel(name, None if l3 is None else l3.z_mm - true_mm))
-    return found
+    for coordinate in (14.0, L3_COORDINATE, 16.0):
+        label = vertebra_label(coordinate)
+        pair = [_nearest(data, slices, name, label).agreement for name in SAME_DAY_PAIR]
+        areas = [tuple(getattr(a, field) for a in pair) for field in ("sma_cm2", "reference_sma_cm2")]
+        found.append(SameDayDifference(label, *areas))
+    return tuple(found)
+
+
+def _nearest(data: Path, slices: Sequence[SplitSlice], name: str, label: str) -> EvaluatedSlice:
+    middle = read_index(data)[name]["levels_z"][label]
+    of_scan = [item.evaluated for item in slices if item.evaluated.agreement.name == name]
+    return min(of_scan, key=lambda item: abs(item.agreement.slice_index - middle))
