@@ -12,9 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_server.training.compartment_data import LabelledSlice
+from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AIR_HU, AXIAL_GRID_MM
 
+BULK_MM = (-9.0, 6.0)
+"""Thickness that a thick wall loses or gains."""
 TILE_YX = (224, 288)
 """Rows and columns of a training tile: 336 × 432 mm holds most trunks; larger ones are seen in part."""
 
@@ -27,6 +30,10 @@ class Batch:
     share: Tensor
     known: Tensor
     weight: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        return Batch(*(part.to(device) for part in (self.hu, self.share, self.known, self.weight)))
 
 
 def place_on_tiles(slices: list[LabelledSlice]) -> Batch:
@@ -60,7 +67,7 @@ class Augmenter:
 
     def __call__(self, batch: Batch) -> Batch:
         """A changed copy of the batch."""
-        batch = self.fatten_muscle(batch)
+        batch = self.waste_muscle(batch)
         batch = self.fill_cavity(batch)
         batch = self.enhance_organs(batch)
         batch = self.warp(batch)
@@ -83,16 +90,19 @@ class Augmenter:
         grid = torch.randn(count, channels, cells, cells + 1, generator=self.random)
         return functional.interpolate(grid, size=TILE_YX, mode="bicubic", align_corners=True)
 
-    def fatten_muscle(self, batch: Batch) -> Batch:
-        """Fat infiltration and density loss inside the muscle wall; the label stays."""
+    def waste_muscle(self, batch: Batch) -> Batch:
+        """Virtual atrophy and hypertrophy, fat infiltration and density loss; the label goes along."""
         n = len(batch.hu)
-        wall = batch.share[:, Compartment.MUSCLE_WALL : Compartment.MUSCLE_WALL + 1]
-        streaks = ((self.smooth_field(n, 1, 40) - self.uniform(0.6, 2.0, n, 1, 1, 1)) * 3).sigmoid()
-        amount = streaks * self.chance(0.35, n) * self.uniform(0.3, 1.0, n, 1, 1, 1)
-        shift = self.uniform(-30, 15, n, 1, 1, 1) * self.chance(0.5, n)
-        muscle_like = ((batch.hu > -40) & (batch.hu < 160)).float() * wall
-        hu = batch.hu + muscle_like * (amount * (-95 - batch.hu) + shift)
-        return replace(batch, hu=hu)
+        streaked = self.uniform(0, 0.4, n) * self.chance(0.35, n).flatten()
+        shift = self.uniform(-30, 15, n) * self.chance(0.5, n).flatten()
+        hu = infiltrate_muscle(batch.hu, batch.share, streaked, shift, self.random)
+        share, known = batch.share.clone(), batch.known.clone()
+        chosen = self.chance(0.4, n).flatten() > 0
+        if chosen.any():
+            amount = self.uniform(*BULK_MM, int(chosen.sum()))
+            moved = change_muscle_bulk(hu[chosen], share[chosen], known[chosen], amount, self.random)
+            hu[chosen], share[chosen], known[chosen] = moved
+        return replace(batch, hu=hu, share=share, known=known)
 
     def enhance_organs(self, batch: Batch) -> Batch:
         """Contrast in organs, vessels and bowel of the visceral cavity, lumpy as they are."""

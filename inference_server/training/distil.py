@@ -22,9 +22,9 @@ from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice, load_training_slices
 from inference_server.training.networks import STUDENT_HEADS, CompartmentNet, StudentNet
 from inference_server.training.pretrain import without_labels
-from inference_server.training.run_state import TrainingState
+from inference_server.training.run_state import RunFiles, TrainingState, on_device
 from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
-from inference_server.training.train_compartments import compartment_loss, load_member, member_file, sample_weights
+from inference_server.training.train_compartments import compartment_loss, load_member, sample_weights
 from inference_server.training.unlabelled import UNLABELLED_NAMES, scan_slices
 
 POOL_BATCH: Final = 8
@@ -72,7 +72,7 @@ class Teacher:
     """Members by head: head h answers with the mean of the h-th member of every fold and its mirror image."""
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
-        self.heads = [[load_member(member_file(folder, h)) for folder in folders] for h in range(STUDENT_HEADS)]
+        self.heads = [[load_member(RunFiles(folder).member(h)) for folder in folders] for h in range(STUDENT_HEADS)]
 
     @torch.no_grad()
     def answer(self, hu: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ def _drawer(options: Distillation, random: np.random.Generator):  # noqa: ANN202
 def student_from(teacher: Path) -> StudentNet:
     """A student that starts from the members of one fold: the encoder of the last, the decoder heads of each."""
     student = StudentNet()
-    members = [load_member(member_file(teacher, h)) for h in range(STUDENT_HEADS)]
+    members = [load_member(RunFiles(teacher).member(h)) for h in range(STUDENT_HEADS)]
     shared = members[-1].body.state_dict()
     student.body.load_state_dict({key: shared[key] for key in student.body.state_dict()})
     for head, member in zip(student.heads, members, strict=True):
@@ -150,21 +150,21 @@ def student_from(teacher: Path) -> StudentNet:
 def distil(options: Distillation) -> Path:
     """Train the student (or go on) and return the file of its averaged weights."""
     torch.manual_seed(options.seed)
-    student = student_from(options.teachers[0]).to(memory_format=torch.channels_last)
+    device, student = on_device(student_from(options.teachers[0]))
     state = TrainingState(student, options.learning_rate, (options.steps,), options.folder)
-    pool = make_pool(options) if state.step < options.steps else None
+    if state.step >= options.steps:
+        return state.files.weights
+    pool = make_pool(options)
     random = np.random.default_rng((options.seed, state.step))
-    student.train()
-    for step in track(range(state.step, options.steps), description=f"student of fold {options.held_out_fold}"):
+
+    def loss_of_step() -> Tensor:
         batch, answers = _batch(pool, random, options.batch_size)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        batch = batch.to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = student(batch.hu.to(memory_format=torch.channels_last))
-        loss = distillation_loss(logits.float(), batch, answers)
-        state.advance(loss)
-        if step % 50 == 0:
-            state.files.append_log({"step": step, "loss": float(loss.detach())})
-    state.save()
-    return state.files.weights
+        return distillation_loss(logits.float(), batch, answers.to(device))
+
+    return state.run(loss_of_step, f"student of fold {options.held_out_fold}")
 
 
 def _batch(pool: Pool, random: np.random.Generator, size: int) -> tuple[Batch, Tensor]:

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +19,7 @@ from inference_server.training.augmentation import Augmenter, place_on_tiles
 from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice
 from inference_server.training.networks import HU_WINDOWS, CompartmentNet, block_unet, scale_hu
-from inference_server.training.run_state import TrainingState
+from inference_server.training.run_state import TrainingState, on_device
 from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
 from inference_server.training.unlabelled import UNLABELLED_NAMES, scan_slices
 from sarcopenia.inference.contract import COMPARTMENT_COUNT
@@ -95,29 +94,26 @@ def pretrain(options: Pretraining) -> Path:
     """Train (or go on) and return the file of the averaged weights."""
     torch.manual_seed(options.seed)
     scans = unlabelled_slices(options)
-    network = MaskedAutoencoder().to(memory_format=torch.channels_last)
+    device, network = on_device(MaskedAutoencoder())
     state = TrainingState(network, options.learning_rate, (options.steps,), options.folder)
     random = np.random.default_rng((options.seed, state.step))
     augment = Augmenter(options.seed * 100_003 + state.step)
-    network.train()
-    for step in track(range(state.step, options.steps), description=f"pretrain fold {options.held_out_fold}"):
+
+    def loss_of_step() -> Tensor:
         chosen = [scans[i] for i in random.integers(len(scans), size=options.batch_size)]
-        images = [scan[random.integers(len(scan))] for scan in chosen]
-        loss = _masked_error(network, augment, images)
-        state.advance(loss)
-        if step % 50 == 0:
-            state.files.append_log({"step": step, "loss": float(loss.detach())})
-    state.save()
-    return state.files.weights
+        images = [without_labels(scan[random.integers(len(scan))]) for scan in chosen]
+        with torch.no_grad():
+            hu = augment.warp(place_on_tiles(images)).hu
+            hidden = hide_patches(hu, augment.random)
+        return masked_error(network, hu.to(device), hidden.to(device))
+
+    return state.run(loss_of_step, f"pretrain fold {options.held_out_fold}")
 
 
-def _masked_error(network: MaskedAutoencoder, augment: Augmenter, images: list[NDArray[np.int16]]) -> Tensor:
-    """Mean squared error over the hidden pixels."""
-    with torch.no_grad():
-        batch = augment.warp(place_on_tiles([without_labels(image) for image in images]))
-        hidden = hide_patches(batch.hu, augment.random)
-        scaled = scale_hu(batch.hu)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+def masked_error(network: MaskedAutoencoder, hu: Tensor, hidden: Tensor) -> Tensor:
+    """Mean squared error of the scaled HU over the hidden pixels, for HU and mask (n, 1, y, x)."""
+    scaled = scale_hu(hu)
+    with torch.autocast(hu.device.type, dtype=torch.bfloat16):
         filled = network(scaled.to(memory_format=torch.channels_last), hidden)
     return (((filled.float() - scaled) ** 2) * hidden).sum() / (hidden.sum() * len(HU_WINDOWS))
 

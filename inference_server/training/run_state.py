@@ -5,13 +5,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from rich.progress import track
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+Network = TypeVar("Network", bound=nn.Module)
 EMA_DECAY = 0.995
 CHECKPOINT_STEPS = 250
+LOG_STEPS = 50
 WARM_UP_STEPS = 60
 
 
@@ -30,6 +34,10 @@ class RunFiles:
     def weights(self) -> Path:
         """Averaged weights, the result."""
         return self.folder / "weights.pt"
+
+    def member(self, cycle: int) -> Path:
+        """Averaged weights at the end of a cycle, a member of the ensemble."""
+        return self.folder / f"cycle{cycle}.pt"
 
     @property
     def log(self) -> Path:
@@ -61,6 +69,15 @@ def cosine_cycles(ends: tuple[int, ...]) -> Callable[[int], float]:
     return factor
 
 
+def on_device(network: Network) -> tuple[torch.device, Network]:
+    """The network where it trains fastest: on the GPU, compiled, when there is one; channels last on both."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    placed = network.to(device, memory_format=torch.channels_last)
+    if device.type == "cuda":
+        placed.compile()
+    return device, placed
+
+
 class TrainingState:
     """Network, optimiser, learning-rate schedule and weight average of one run, resumable from its folder.
 
@@ -74,9 +91,27 @@ class TrainingState:
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, cosine_cycles(cycle_ends))
+        self.cycle_ends = cycle_ends
         self.step = 0
         if self.files.checkpoint.exists():
             self._resume()
+
+    @property
+    def cycle(self) -> int:
+        """Number of the cycle that the next step belongs to."""
+        return sum(self.step >= end for end in self.cycle_ends)
+
+    def run(self, loss_of_step: Callable[[], torch.Tensor], description: str) -> Path:
+        """Train to the end with a progress bar and a log; returns the file of the averaged weights."""
+        self.network.train()
+        for step in track(range(self.step, self.cycle_ends[-1]), description=description):
+            rate = self.schedule.get_last_lr()[0]
+            loss = loss_of_step()
+            self.advance(loss)
+            if step % LOG_STEPS == 0:
+                self.files.append_log({"step": step, "loss": float(loss.detach()), "rate": rate})
+        self.save()
+        return self.files.weights
 
     def _parts(self) -> dict[str, object]:
         return {
@@ -101,6 +136,8 @@ class TrainingState:
         self.schedule.step()
         self.average.update_parameters(self.network)
         self.step += 1
+        if self.step in self.cycle_ends:
+            _save(self.average.module.state_dict(), self.files.member(self.cycle - 1))
         if self.step % CHECKPOINT_STEPS == 0:
             self.save()
 
@@ -108,11 +145,7 @@ class TrainingState:
         """Write the checkpoint and the averaged weights."""
         state = {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
         _save(state, self.files.checkpoint)
-        self.save_weights(self.files.weights)
-
-    def save_weights(self, path: Path) -> None:
-        """Write the averaged weights alone."""
-        _save(self.average.module.state_dict(), path)
+        _save(self.average.module.state_dict(), self.files.weights)
 
 
 def _save(content: object, path: Path) -> None:

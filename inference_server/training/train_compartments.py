@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,7 +20,7 @@ from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice, load_training_slices, native_slices
 from inference_server.training.networks import CompartmentNet
 from inference_server.training.pretrain import transfer
-from inference_server.training.run_state import TrainingState
+from inference_server.training.run_state import TrainingState, on_device
 from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
 from sarcopenia.domain.results import Compartment
 
@@ -125,38 +124,25 @@ def scale_at(step: int, first_cycle_end: int) -> float:
 def train(options: CompartmentTraining) -> list[Path]:
     """Train the members of one fold (or go on with them) and return the files of their averaged weights."""
     torch.manual_seed(options.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     drawer = SliceDrawer(*_training_slices(options), options)
     network = CompartmentNet()
     if options.pretrained is not None:
         transfer(options.pretrained, network)
-    network = network.to(device, memory_format=torch.channels_last)
+    device, network = on_device(network)
     state = TrainingState(network, options.learning_rate, options.cycle_ends, options.folder)
     random = np.random.default_rng((options.seed, state.step))
     augment = Augmenter(options.seed * 100_003 + state.step)
-    network.train()
-    for step in track(range(state.step, options.cycle_ends[-1]), description=f"fold {options.held_out_fold}"):
-        cycle = sum(step >= end for end in options.cycle_ends)
+
+    def loss_of_step() -> Tensor:
         with torch.no_grad():
-            batch = augment(place_on_tiles(drawer.draw(cycle, random)))
-            batch = resize(batch, scale_at(step, options.cycle_ends[0]))
+            batch = augment(place_on_tiles(drawer.draw(state.cycle, random)))
+            batch = resize(batch, scale_at(state.step, options.cycle_ends[0])).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits = network(batch.hu.to(device, memory_format=torch.channels_last))
-        loss = compartment_loss(logits.float().cpu(), batch)
-        state.advance(loss)
-        if state.step in options.cycle_ends:
-            state.save_weights(member_file(options.folder, cycle))
-        if step % 50 == 0:
-            state.files.append_log(
-                {"step": step, "loss": float(loss.detach()), "rate": state.schedule.get_last_lr()[0]}
-            )
-    state.save()
-    return [member_file(options.folder, cycle) for cycle in range(len(options.cycle_ends))]
+            logits = network(batch.hu.to(memory_format=torch.channels_last))
+        return compartment_loss(logits.float(), batch)
 
-
-def member_file(folder: Path, cycle: int) -> Path:
-    """File of the member that a cycle left."""
-    return folder / f"cycle{cycle}.pt"
+    state.run(loss_of_step, f"fold {options.held_out_fold}")
+    return [state.files.member(cycle) for cycle in range(len(options.cycle_ends))]
 
 
 def _training_slices(options: CompartmentTraining) -> tuple[list[LabelledSlice], list[LabelledSlice]]:

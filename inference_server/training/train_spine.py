@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
@@ -68,16 +67,13 @@ def train(options: SpineTraining) -> Path:
     network = SpineNet()
     state = TrainingState(network, options.learning_rate, (options.steps,), options.folder)
     random = np.random.default_rng((options.seed, state.step))
-    network.train()
-    for step in track(range(state.step, options.steps), description=f"spine fold {options.held_out_fold}"):
+
+    def loss_of_step() -> Tensor:
         tiles = [random_tile(_draw(by_name, phantoms, options, random), random) for _ in range(options.batch_size)]
         projections, labels = _stack(tiles)
-        loss = spine_loss(network(projections), labels)
-        state.advance(loss)
-        if step % 50 == 0:
-            state.files.append_log({"step": step, "loss": float(loss.detach())})
-    state.save()
-    return state.files.weights
+        return spine_loss(network(projections), labels)
+
+    return state.run(loss_of_step, f"spine fold {options.held_out_fold}")
 
 
 def _draw(
