@@ -1,0 +1,165 @@
+"""Does the spread of the members tell how wrong the area is? Rank correlation, risk–coverage, and the limits chosen.
+
+Works on the numbers of `uncertainty_report`; nothing is measured here. Errors are absolute, in % of the SMA drawn on
+the clean slice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.evaluation.method_comparison import spearman, spearman_within
+
+MEASURES: Final = ("cov_percent", "entropy", "variance")
+REVIEW_ERROR_PERCENT: Final = 6.0
+"""Errors beyond the worst that the product aims at (and twice what two readings differ by) should be looked at."""
+REJECT_ERROR_PERCENT: Final = 15.0
+"""Errors larger than the losses of muscle that the literature calls prognostic make a number useless."""
+CAUGHT_SHARE: Final = 0.9
+"""Share of the wrong slices that a limit must flag."""
+
+
+@dataclass(frozen=True)
+class StressResult:
+    """One slice of the stress set: whose, how it was degraded, the truth, and the spread of members.
+
+    ``sma_error_percent`` is signed, ``dice`` that of the muscle, both against the drawing on the clean slice;
+    ``cov_percent`` is the CoV of the SMA, ``entropy`` in nats and ``variance`` are means over the band of the wall.
+    """
+
+    person: str
+    kind: str
+    severity: float
+    sma_error_percent: float
+    dice: float
+    cov_percent: float
+    entropy: float
+    variance: float
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman of one measure with the absolute error: over all slices, and the mean within each person."""
+
+    measure: str
+    pooled: float
+    within_person: float
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """Mean absolute error in % of the slices that are kept when the most uncertain ones go, least kept first."""
+
+    coverage: NDArray[np.float64]
+    risk_percent: NDArray[np.float64]
+
+    @property
+    def area(self) -> float:
+        """Area under the curve in %: the mean risk over all coverages (AURC; Geifman 2019)."""
+        return float(self.risk_percent.mean())
+
+
+@dataclass(frozen=True)
+class CovLimits:
+    """Limits of the CoV of the SMA in %: above the first a person looks, above the second the area is refused."""
+
+    review_percent: float
+    reject_percent: float
+
+
+@dataclass(frozen=True)
+class FlagQuality:
+    """What a limit does: share of all slices it flags, of the wrong ones it flags (recall), and its precision.
+
+    ``recall`` is NaN where nothing is wrong, ``precision`` where nothing is flagged. ``worst_kept`` is the largest
+    error in % among slices that are not flagged.
+    """
+
+    flagged: float
+    recall: float
+    precision: float
+    worst_kept: float
+
+
+def absolute_errors(results: Sequence[StressResult]) -> NDArray[np.float64]:
+    """Absolute SMA errors in %."""
+    return np.abs([item.sma_error_percent for item in results])
+
+
+def rank_correlations(results: Sequence[StressResult]) -> tuple[RankCorrelation, ...]:
+    """Every measure against the absolute error."""
+    error, persons = absolute_errors(results), [item.person for item in results]
+    values = {measure: np.array([getattr(item, measure) for item in results]) for measure in MEASURES}
+    return tuple(
+        RankCorrelation(measure, spearman(value, error), spearman_within(persons, value, error))
+        for measure, value in values.items()
+    )
+
+
+def risk_coverage(results: Sequence[StressResult], measure: str) -> RiskCoverage:
+    """Risk against coverage when slices are kept from the smallest value of a measure upwards."""
+    order = np.argsort([getattr(item, measure) for item in results], kind="stable")
+    count = np.arange(1, len(order) + 1)
+    return RiskCoverage(count / len(order), np.cumsum(absolute_errors(results)[order]) / count)
+
+
+def choose_limits(results: Sequence[StressResult]) -> CovLimits:
+    """The highest limits that still flag `CAUGHT_SHARE` of the slices beyond each error.
+
+    A slice is flagged when its CoV is above the limit, so the limit is the CoV that exactly this share exceeds, rounded
+    down to 0.1 %. The reject limit is never below the review limit.
+
+    Raises
+    ------
+    ValueError: no slice is wrong enough to choose by.
+    """
+    review = _limit_for(results, REVIEW_ERROR_PERCENT)
+    return CovLimits(review, max(review, _limit_for(results, REJECT_ERROR_PERCENT)))
+
+
+def _limit_for(results: Sequence[StressResult], error_percent: float) -> float:
+    wrong = np.array([r.cov_percent for r in results if abs(r.sma_error_percent) > error_percent])
+    if not len(wrong):
+        raise ValueError(f"no slice has an error above {error_percent} %: the stress set is too mild to choose by")
+    must_flag = int(np.ceil(CAUGHT_SHARE * len(wrong)))
+    least_flagged = np.sort(wrong)[::-1][must_flag - 1]
+    return float(max(np.ceil(least_flagged * 10) - 1, 0) / 10)
+
+
+def flag_quality(results: Sequence[StressResult], limit_percent: float, error_percent: float) -> FlagQuality:
+    """What a limit of the CoV does about errors above ``error_percent``."""
+    error = absolute_errors(results)
+    flagged = np.array([r.cov_percent > limit_percent for r in results])
+    wrong = error > error_percent
+    caught = float((flagged & wrong).sum())
+    return FlagQuality(
+        flagged=float(flagged.mean()),
+        recall=caught / wrong.sum() if wrong.any() else float("nan"),
+        precision=caught / flagged.sum() if flagged.any() else float("nan"),
+        worst_kept=float(error[~flagged].max(initial=0.0)),
+    )
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The rule chosen without a person, and what it does on the person."""
+
+    person: str
+    limits: CovLimits
+    review: FlagQuality
+    reject: FlagQuality
+
+
+def leave_one_person_out(results: Sequence[StressResult]) -> tuple[LeftOut, ...]:
+    """Choose the limits on everybody else, and try them on each person."""
+    found = []
+    for person in dict.fromkeys(item.person for item in results):
+        limits = choose_limits([item for item in results if item.person != person])
+        own = [item for item in results if item.person == person]
+        review = flag_quality(own, limits.review_percent, REVIEW_ERROR_PERCENT)
+        reject = flag_quality(own, limits.reject_percent, REJECT_ERROR_PERCENT)
+        found.append(LeftOut(person, limits, review, reject))
+    return tuple(found)

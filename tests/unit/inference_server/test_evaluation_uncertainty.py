@@ -1,0 +1,66 @@
+"""Choice of the acceptance rule and what it does, on stress results whose answer can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from inference_server.evaluation.uncertainty_analysis import (
+    StressResult,
+    choose_limits,
+    flag_quality,
+    leave_one_person_out,
+    rank_correlations,
+    risk_coverage,
+)
+
+
+def result(cov: float, error: float, person: str = "a") -> StressResult:
+    return StressResult(person, "noise", 0.5, error, 0.9, cov, entropy=cov / 10, variance=-cov)
+
+
+@pytest.fixture
+def results():
+    """CoV of 0.5 to 20 %, error equal to the CoV with changing sign."""
+    return [
+        result(cov, cov * sign, "abc"[i % 3]) for i, cov in enumerate(np.arange(0.5, 20.5, 0.5)) for sign in (1, -1)
+    ]
+
+
+def test_a_perfect_measure_has_rank_correlation_one_and_an_inverted_one_minus_one(results):
+    cov, entropy, variance = rank_correlations(results)
+    assert (cov.pooled, entropy.within_person) == pytest.approx((1.0, 1.0))
+    assert variance.pooled == pytest.approx(-1.0)
+
+
+def test_risk_rises_with_coverage_when_the_measure_is_right(results):
+    curve = risk_coverage(results, "cov_percent")
+    assert np.all(np.diff(curve.risk_percent) >= -1e-12)
+    assert curve.risk_percent[-1] == pytest.approx(np.mean(np.arange(0.5, 20.5, 0.5)))
+    assert curve.area < risk_coverage(results, "variance").area
+
+
+def test_limits_flag_nine_of_ten_wrong_slices_and_no_more_than_needed(results):
+    limits = choose_limits(results)
+    review = flag_quality(results, limits.review_percent, 6.0)
+    assert review.recall >= 0.9
+    assert flag_quality(results, limits.review_percent + 0.5, 6.0).recall < 0.9
+    assert flag_quality(results, limits.reject_percent, 15.0).recall >= 0.9
+    assert limits.reject_percent > limits.review_percent
+
+
+def test_what_a_limit_does():
+    found = flag_quality([result(1, 1), result(1, 9), result(5, 2), result(5, 8)], 3.0, 6.0)
+    assert (found.flagged, found.recall, found.precision, found.worst_kept) == (0.5, 0.5, 0.5, 9.0)
+    assert np.isnan(flag_quality([result(1, 1)], 3.0, 6.0).precision)
+    assert np.isnan(flag_quality([result(1, 1)], 3.0, 6.0).recall)
+
+
+def test_a_mild_stress_set_is_refused():
+    with pytest.raises(ValueError, match="too mild"):
+        choose_limits([result(1, 1), result(2, 7)])
+
+
+def test_the_rule_is_tried_on_people_it_was_not_chosen_on(results):
+    found = leave_one_person_out([*results, result(0.1, 30, "blind")])
+    by_person = {item.person: item for item in found}
+    assert by_person["blind"].review.recall == 0.0
+    assert by_person["a"].review.recall > 0.8
