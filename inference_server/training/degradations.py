@@ -154,13 +154,22 @@ def _metal(clean: SliceProjections, severity: float, random: np.random.Generator
 
 def _place_of_metal(clean: SliceProjections, random: np.random.Generator) -> tuple[float, float]:
     """Middle (x, y) in mm of a piece of metal: in bone where there is some, else anywhere in the body."""
-    bone = ndimage.binary_opening(clean.hu_yx > BONE_HU)
-    rows, columns = np.nonzero(bone if bone.any() and random.random() < 0.8 else clean.hu_yx > BODY_HU)
-    if len(rows) == 0:
-        return (0.0, 0.0)
-    i = random.integers(len(rows))
-    middle = [n // 2 for n in clean.hu_yx.shape]
-    return (float(columns[i] - middle[1]) * clean.spacing_mm, float(rows[i] - middle[0]) * clean.spacing_mm)
+    body = BodyBox.of(clean.hu_yx, clean.spacing_mm)
+    bone = clean.hu_yx > BONE_HU
+    solid = clean.hu_yx > BODY_HU
+    for candidates in (ndimage.binary_opening(bone) if random.random() < 0.8 else solid, solid):
+        rows, columns = np.nonzero(candidates)
+        x, y = (
+            (at - n // 2) * clean.spacing_mm for at, n in zip((columns, rows), clean.hu_yx.shape[::-1], strict=True)
+        )
+        inside = np.hypot(
+            (x - body.centre_xy_mm[0]) / body.half_width_mm, (y - body.centre_xy_mm[1]) / body.half_height_mm
+        )
+        chosen = np.flatnonzero(inside < 0.95)
+        if len(chosen):
+            i = random.choice(chosen)
+            return (float(x[i]), float(y[i]))
+    return body.centre_xy_mm
 
 
 def _starvation(clean: SliceProjections, severity: float, random: np.random.Generator) -> Image:
