@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from inference_server.training.config import read_config
 from inference_server.training.splits import (
     COMPARTMENT_FOLDS,
     PROJECT_SPLITS,
@@ -67,3 +68,39 @@ def test_a_data_folder_rules_over_its_own_scans(tmp_path):
 def test_what_would_spoil_the_validation_is_refused_by_name(tmp_path, text, said):
     with pytest.raises(SettingsError, match=re.escape(said)):
         read_splits(write(tmp_path, text))
+
+
+def test_a_file_of_ones_own_overrides_only_what_it_names(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("threads = 8\n[body_compartments]\ncycle_ends = [40, 60]\nlearning_rate = 1\n")
+    own, defaults = read_config(path), read_config()
+    assert own.threads == 8
+    assert own.body_compartments.cycle_ends == (40, 60)
+    assert own.body_compartments.learning_rate == 1.0
+    assert own.body_compartments.batch_size == defaults.body_compartments.batch_size
+    assert own.pretrain == defaults.pretrain
+
+
+def test_a_seed_reaches_every_training():
+    seeded = read_config().with_seed(5)
+    assert {section.seed for section in (seeded.pretrain, seeded.body_compartments, seeded.distil)} == {5}
+    assert seeded.phantoms == read_config().phantoms
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[pretrain]\nstep = 5", "unknown pretrain.step"),
+        ("[spine]\nsteps = 5", "unknown spine"),
+        ('[pretrain]\nsteps = "many"', "pretrain.steps = 'many'"),
+        ("[distil]\nsteps = 0.5", "distil.steps = 0.5"),
+        ("[body_compartments]\ncycle_ends = 100", "body_compartments.cycle_ends = 100"),
+        ("pretrain = 3", "pretrain = 3"),
+        ("threads = true", "threads = True"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(tmp_path, text, said):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        read_config(path)
