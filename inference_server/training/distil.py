@@ -23,9 +23,9 @@ from inference_server.training.compartment_data import LabelledSlice, load_train
 from inference_server.training.networks import STUDENT_HEADS, CompartmentNet, StudentNet
 from inference_server.training.pretrain import without_labels
 from inference_server.training.run_state import RunFiles, TrainingState, on_device
-from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
+from inference_server.training.splits import splits_of, training_names
 from inference_server.training.train_compartments import compartment_loss, load_member, sample_weights
-from inference_server.training.unlabelled import UNLABELLED_NAMES, scan_slices
+from inference_server.training.unlabelled import scan_slices
 
 POOL_BATCH: Final = 8
 TEACHER_WEIGHT: Final = 1.0
@@ -116,10 +116,11 @@ def _bytes(share: Tensor) -> NDArray[np.uint8]:
 
 
 def _drawer(options: Distillation, random: np.random.Generator):  # noqa: ANN202 # a local closure, typed by its use
-    names = training_names(COMPARTMENT_FOLDS, options.held_out_fold)
+    splits = splits_of(options.data)
+    names = training_names(splits.compartment_folds, options.held_out_fold)
     drawn = load_training_slices(options.data, names)
     chance = sample_weights(drawn)
-    undrawn = [scan_slices(options.data, name) for name in (*names, *UNLABELLED_NAMES)]
+    undrawn = [scan_slices(options.data, name) for name in (*names, *splits.unlabelled_names)]
     phantoms = [item for path in sorted(options.phantoms.glob("*.npz")) for item in load_slices(path)]
 
     def draw() -> LabelledSlice:

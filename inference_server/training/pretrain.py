@@ -20,8 +20,8 @@ from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice
 from inference_server.training.networks import HU_WINDOWS, CompartmentNet, block_unet, scale_hu
 from inference_server.training.run_state import TrainingState, on_device
-from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
-from inference_server.training.unlabelled import UNLABELLED_NAMES, scan_slices
+from inference_server.training.splits import splits_of, training_names
+from inference_server.training.unlabelled import scan_slices
 from sarcopenia.inference.contract import COMPARTMENT_COUNT
 
 PATCH: Final = 16
@@ -78,7 +78,8 @@ def hide_patches(hu: Tensor, generator: torch.Generator) -> Tensor:
 
 def unlabelled_slices(options: Pretraining) -> list[list[NDArray[np.int16]]]:
     """Slices by scan or phantom, without the patients of the fold that is held out."""
-    names = (*training_names(COMPARTMENT_FOLDS, options.held_out_fold), *UNLABELLED_NAMES)
+    splits = splits_of(options.data)
+    names = (*training_names(splits.compartment_folds, options.held_out_fold), *splits.unlabelled_names)
     scans = [scan_slices(options.data, name) for name in names]
     phantoms = [[item.hu_yx for item in load_slices(path)] for path in sorted(options.phantoms.glob("*.npz"))]
     return [*scans, *([[image for images in phantoms for image in images]] if phantoms else [])]

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.evaluation.agreement import MuscleAgreement, compartments_of, muscle_agreement
 from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles, resize
 from inference_server.training.axial_phantoms import load_slices
-from inference_server.training.compartment_data import LabelledSlice, load_training_slices, native_slices
+from inference_server.training.compartment_data import LabelledSlice, load_training_slices
 from inference_server.training.networks import CompartmentNet
 from inference_server.training.pretrain import transfer
 from inference_server.training.run_state import TrainingState, on_device
-from inference_server.training.splits import COMPARTMENT_FOLDS, training_names
+from inference_server.training.splits import splits_of, training_names
 from sarcopenia.domain.results import Compartment
 
 MUSCLE_HU_EMPHASIS: Final = 1.0
@@ -146,7 +145,8 @@ def train(options: CompartmentTraining) -> list[Path]:
 
 
 def _training_slices(options: CompartmentTraining) -> tuple[list[LabelledSlice], list[LabelledSlice]]:
-    slices = load_training_slices(options.data, training_names(COMPARTMENT_FOLDS, options.held_out_fold))
+    folds = splits_of(options.data).compartment_folds
+    slices = load_training_slices(options.data, training_names(folds, options.held_out_fold))
     if options.labelled_share < 1:
         order = np.random.default_rng(options.seed).permutation(len(slices))
         slices = [slices[i] for i in order[: max(1, round(options.labelled_share * len(slices)))]]
@@ -159,21 +159,3 @@ def load_member(weights: Path) -> CompartmentNet:
     network = CompartmentNet()
     network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     return network.eval()
-
-
-def predict(network: CompartmentNet, hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Mean probabilities (5, y, x) of a slice (y, x) and its mirror image."""
-    image = torch.from_numpy(hu_yx.astype(np.float32))[None, None]
-    with torch.no_grad():
-        straight, mirrored = network(image).softmax(1), network(image.flip(-1)).softmax(1).flip(-1)
-    return ((straight + mirrored) / 2)[0].numpy()
-
-
-def out_of_fold_agreement(data: Path, fold: int, weights: Path) -> list[MuscleAgreement]:
-    """Agreement on the hand-drawn slices of the patients that the fold did not see."""
-    network = load_member(weights)
-    return [
-        muscle_agreement(native, compartments_of(native, lambda hu: predict(network, hu)))
-        for name in COMPARTMENT_FOLDS[fold]
-        for native in native_slices(data, name, include_weak=False)
-    ]

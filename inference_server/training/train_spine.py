@@ -13,7 +13,7 @@ from inference_server.training.networks import ServedSpineNet, SpineNet
 from inference_server.training.run_state import TrainingState
 from inference_server.training.spine_augmentation import SpineTile, random_tile, whole_tile
 from inference_server.training.spine_data import SpineExample, load_example, load_real_spines
-from inference_server.training.splits import SPINE_FOLDS, training_names
+from inference_server.training.splits import splits_of, training_names
 from sarcopenia.inference.contract import AIR_HU, SPINE_LENGTH_MULTIPLE
 from sarcopenia.inference.port import SpineProfile
 
@@ -60,7 +60,7 @@ def _stack(tiles: list[SpineTile]) -> tuple[Tensor, Tensor]:
 def train(options: SpineTraining) -> Path:
     """Train (or go on) and return the file of the averaged weights."""
     torch.manual_seed(options.seed)
-    names = training_names(SPINE_FOLDS, options.held_out_fold)
+    names = training_names(splits_of(options.data).spine_folds, options.held_out_fold)
     real = load_real_spines(options.data, names, REAL_VARIANTS, options.seed)
     phantoms = [load_example(path) for path in sorted(options.phantoms.glob("*.npz"))]
     by_name = [[example for example in real if example.name == name] for name in names]
@@ -108,5 +108,5 @@ def predict_profile(network: SpineNet, projections_czw: NDArray[np.float32]) -> 
 def held_out_profiles(data: Path, fold: int, weights: Path) -> list[tuple[SpineExample, SpineProfile]]:
     """Profiles of the spines that the fold did not see."""
     network = load_spine_network(weights)
-    examples = load_real_spines(data, SPINE_FOLDS[fold], 1, seed=0)
+    examples = load_real_spines(data, splits_of(data).spine_folds[fold], 1, seed=0)
     return [(example, predict_profile(network, whole_tile(example).projections_czw)) for example in examples]

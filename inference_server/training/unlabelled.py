@@ -5,7 +5,6 @@ worth as much as the drawn ones.
 """
 
 from pathlib import Path
-from typing import Final
 
 import nibabel as nib
 import numpy as np
@@ -15,9 +14,6 @@ from inference_server.training.compartment_data import read_index
 from sarcopenia.assessment.model_grid import axial_grid
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
-
-UNLABELLED_NAMES: Final = ("tsex0", "lidc0", "cmb0")
-"""Training scans without compartment labels; they belong to no fold of `body_compartments`."""
 
 
 def scan_slices(data: Path, name: str, every: int = 1) -> list[NDArray[np.int16]]:
