@@ -30,6 +30,7 @@ from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
 from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
+from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import (
@@ -220,10 +221,14 @@ def _measured(
 
 
 def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: LevelRule) -> Uncertainty:
-    areas = np.array(segmented.member_sma_cm2)
-    cov = 100 * float(areas.std(ddof=1) / max(areas.mean(), 1e-6)) if len(areas) > 1 else 0.0
     found = level.l3 if level is not None and rule is LevelRule.MID_L3 else None
-    return Uncertainty(segmented.member_sma_cm2, cov, None if found is None else found.spread_mm)
+    return Uncertainty(
+        member_sma_cm2=segmented.member_sma_cm2,
+        sma_cov_percent=area_cov_percent(segmented.member_sma_cm2),
+        level_spread_mm=None if found is None else found.spread_mm,
+        entropy=segmented.entropy,
+        variance=segmented.variance,
+    )
 
 
 def _quality(volume: CtVolume, arrays: AssessmentArrays, target: _Target) -> ImageQuality:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.model_grid import AxialGrid, axial_grid
+from sarcopenia.assessment.uncertainty import wall_entropy, wall_variance
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import Compartment, CompartmentMap
 from sarcopenia.inference.port import ModelClient
@@ -14,10 +15,18 @@ from sarcopenia.inference.port import ModelClient
 
 @dataclass(frozen=True)
 class SegmentedSlice:
-    """One slice: its compartments, and the SMA in cm² that every member of the ensemble would have measured."""
+    """One slice: its compartments, and how far the members of the ensemble disagree.
+
+    Attributes
+    ----------
+    member_sma_cm2: SMA in cm² that every member would have measured.
+    entropy, variance: see `sarcopenia.assessment.uncertainty.wall_entropy` (nats) and `wall_variance`.
+    """
 
     compartments: CompartmentMap
     member_sma_cm2: tuple[float, ...]
+    entropy: float
+    variance: float
 
 
 def segment_slices(
@@ -46,12 +55,18 @@ def _segmented(
     """Mean of the members on native pixels, and every member's own muscle area."""
     total: NDArray[np.float32] | None = None
     wall_probability, areas_cm2 = [], []
-    for member in members_mcyx:
-        native = grid.to_native(member.astype(np.float32) / 255)
+    probability_mcyx = members_mcyx.astype(np.float32) / 255
+    for member in probability_mcyx:
+        native = grid.to_native(member)
         total = native if total is None else total + native
         wall_probability.append(native[Compartment.MUSCLE_WALL])
         area = np.count_nonzero(muscle_mask(hu_yx, native.argmax(axis=0).astype(np.uint8)))
         areas_cm2.append(float(area * plane.pixel_area_mm2 / 100))
     compartments = np.asarray(total).argmax(axis=0).astype(np.uint8)
     spread = np.std(wall_probability, axis=0).astype(np.float32)
-    return SegmentedSlice(CompartmentMap(compartments, muscle_mask(hu_yx, compartments), spread), tuple(areas_cm2))
+    return SegmentedSlice(
+        compartments=CompartmentMap(compartments, muscle_mask(hu_yx, compartments), spread),
+        member_sma_cm2=tuple(areas_cm2),
+        entropy=wall_entropy(probability_mcyx),
+        variance=wall_variance(probability_mcyx),
+    )

@@ -149,11 +149,17 @@ class ImageQuality:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Spread of the ensemble: SMA of every member in cm², their coefficient of variation in %, level spread in mm."""
+    """Spread of the ensemble: SMA of every member in cm², their coefficient of variation in %, level spread in mm.
+
+    ``entropy`` (nats) and ``variance`` are means over the muscle wall and what lies close around it
+    (`sarcopenia.assessment.uncertainty`); ``None`` in measurements of earlier software.
+    """
 
     member_sma_cm2: tuple[float, ...]
     sma_cov_percent: float
     level_spread_mm: float | None
+    entropy: float | None = None
+    variance: float | None = None
 
 
 @dataclass(frozen=True)

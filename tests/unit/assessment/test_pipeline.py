@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sarcopenia.assessment import AssessmentFinished, AssessmentOptions, Stage, StageEvent, assess, run_assessment
+from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import ServerUnavailableError, SliceNotFoundError
 from sarcopenia.domain.results import LevelRule, Severity, Verdict
 from sarcopenia.inference.fake import FakeModelClient, known_spine
@@ -45,6 +46,14 @@ def test_the_slice_at_mid_l3_is_measured(phantom):
     muscle = result.arrays.compartments.muscle_yx
     area = result.arrays.plane.pixel_area_mm2
     assert measurement.composition.sma_cm2 == pytest.approx(muscle.sum() * area / 100)
+
+
+def test_the_uncertainty_comes_from_the_members(phantom):
+    uncertainty = run_assessment(phantom.volume, client_for(phantom)).measurement.uncertainty
+    assert len(uncertainty.member_sma_cm2) == 3
+    assert uncertainty.sma_cov_percent == pytest.approx(area_cov_percent(uncertainty.member_sma_cm2))
+    assert 0 < uncertainty.entropy < np.log(5)
+    assert 0 < uncertainty.variance < 0.25
 
 
 def test_the_result_carries_its_provenance(phantom):
