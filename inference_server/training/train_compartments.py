@@ -25,10 +25,10 @@ from sarcopenia.domain.results import Compartment
 
 MUSCLE_HU_EMPHASIS: Final = 1.0
 """Extra weight of pixels in the muscle's HU range: only there does a wrong compartment change the SMA."""
-THIN_WALL_EMPHASIS: Final = 1.5
-"""Extra weight where the wall is thin: the flat abdominal muscles and the small ones fill few pixels."""
-THIN_WALL_WINDOW: Final = 15
-"""Pixels; at 1.5 mm a wall of 22 mm or more counts as thick."""
+THIN_EMPHASIS: Final = 1.5
+"""Extra weight of thin wall and thin bone: flat and small muscles, ribs and processes fill few pixels."""
+THIN_WINDOW: Final = 15
+"""Pixels; at 1.5 mm what is 22 mm thick or more does not count as thin."""
 AREA_WEIGHT: Final = 0.5
 PROGRESSIVE: Final = ((0.25, 0.5), (0.5, 0.72), (1.0, 1.0))
 """(until this share of the first cycle, scale of the images)."""
@@ -89,8 +89,8 @@ class SliceDrawer:
 def compartment_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Cross-entropy plus soft Dice over labelled pixels, weighted by HU, thin walls and trust, plus the area error."""
     muscle_like = ((batch.hu > -60) & (batch.hu < 180)).float()
-    wall = batch.share[:, Compartment.MUSCLE_WALL : Compartment.MUSCLE_WALL + 1]
-    emphasis = 1 + MUSCLE_HU_EMPHASIS * muscle_like + THIN_WALL_EMPHASIS * thin_wall(wall)
+    wall, bone = (batch.share[:, c : c + 1] for c in (Compartment.MUSCLE_WALL, Compartment.SPINE_BONE))
+    emphasis = 1 + MUSCLE_HU_EMPHASIS * muscle_like + THIN_EMPHASIS * torch.maximum(thinness(wall), thinness(bone))
     weight = batch.known * emphasis * batch.weight[:, None, None, None]
     entropy = -(batch.share * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
     probability = logits.softmax(1)
@@ -101,10 +101,10 @@ def compartment_loss(logits: Tensor, batch: Batch) -> Tensor:
     return (entropy * weight).sum() / weight.sum() + (1 - dice).mean() + AREA_WEIGHT * (area * batch.weight).mean()
 
 
-def thin_wall(wall: Tensor) -> Tensor:
-    """0..1 (n, 1, y, x): how thin the wall is on and next to it, from its share in a window around."""
-    near = functional.max_pool2d(wall, 5, stride=1, padding=2)
-    filled = functional.avg_pool2d(wall, THIN_WALL_WINDOW, stride=1, padding=THIN_WALL_WINDOW // 2)
+def thinness(share: Tensor) -> Tensor:
+    """0..1 (n, 1, y, x): how thin a compartment is on and next to it, from its share in a window around."""
+    near = functional.max_pool2d(share, 5, stride=1, padding=2)
+    filled = functional.avg_pool2d(share, THIN_WINDOW, stride=1, padding=THIN_WINDOW // 2)
     return near * (1 - filled)
 
 

@@ -51,7 +51,7 @@ from inference_server.training.train_compartments import (  # noqa: E402
     load_member,
     relative_area_error,
     scale_at,
-    thin_wall,
+    thinness,
     train,
 )
 from inference_server.training.train_spine import spine_loss  # noqa: E402
@@ -142,7 +142,7 @@ def test_a_thin_wall_weighs_more_than_a_thick_one():
     wall = torch.zeros(1, 1, 60, 60)
     wall[..., 5:8, :] = 1
     wall[..., 25:55, :] = 1
-    weight = thin_wall(wall)
+    weight = thinness(wall)
     assert weight[0, 0, 6, 30] > 0.7
     assert weight[0, 0, 40, 30] == pytest.approx(0, abs=1e-5)
     assert weight[0, 0, 15, 30] == 0
