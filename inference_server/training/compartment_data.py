@@ -1,7 +1,8 @@
 """Labelled axial slices on the model grid, as `body_compartments` trains on them.
 
 A slice is kept as int16 HU and soft labels: the share of each compartment in every model pixel, so that the borders of
-native labels survive the coarser grid. Pixels without a label have weight 0.
+native labels survive the coarser grid. Pixels without a label have weight 0. Where only "not the muscle wall" is known
+the shares sum to less than the known part; the loss gives the rest to the other compartments.
 """
 
 import json
@@ -17,6 +18,8 @@ from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.inference.contract import COMPARTMENT_COUNT
 
 UNLABELLED = 255
+NOT_WALL = 254
+"""Native label of a pixel that is known to be no muscle wall, and nothing more: a mask of muscle alone says so."""
 KEY_WEIGHT, WEAK_WEIGHT = 1.0, 0.4
 
 

@@ -94,7 +94,7 @@ def read_splits(path: Path) -> Splits:
         _names(path, content.get("unlabelled", [])),
         tuple(Patient(name, _names(path, scans)) for name, scans in patients.items()),
     )
-    _check(splits, path)
+    check_splits(splits, path)
     return splits
 
 
@@ -104,8 +104,13 @@ def _names(path: Path, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whateve
     return tuple(value)
 
 
-def _check(splits: Splits, path: Path) -> None:
-    """Refuse a person in two places; the two models may place the same person in folds of different number."""
+def check_splits(splits: Splits, path: Path) -> None:
+    """Refuse a person in two places; the two models may place the same person in folds of different number.
+
+    Raises
+    ------
+    SettingsError: it names the person and ``path``.
+    """
     claimed = [scan for patient in splits.patients for scan in patient.scans]
     if twice := {scan for scan in claimed if claimed.count(scan) > 1}:
         raise SettingsError(f"{path}: {', '.join(sorted(twice))} belongs to two patients.")

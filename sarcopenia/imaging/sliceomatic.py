@@ -44,7 +44,7 @@ class TagImage:
     z_mm: float | None
 
 
-def image_name(tag_name: str) -> tuple[str, ...]:
+def image_names(tag_name: str) -> tuple[str, ...]:
     """Names that the image of a tag file may have: SliceOmatic writes IM1.dcm.tag or IM1.tag beside IM1.dcm."""
     stem = PurePath(tag_name).stem
     return (stem, f"{stem}.dcm", f"{stem}.DCM", f"{stem}.ima", f"{stem}.IMA")
