@@ -18,6 +18,7 @@ from inference_server.training.augmentation import Augmenter, Batch, place_on_ti
 from inference_server.training.axial_phantoms import load_slices
 from inference_server.training.compartment_data import LabelledSlice, load_training_slices
 from inference_server.training.networks import CompartmentNet
+from inference_server.training.partial_labels import completed_share
 from inference_server.training.pretrain import transfer
 from inference_server.training.run_state import TrainingState, on_device
 from inference_server.training.splits import splits_of, training_names
@@ -92,10 +93,11 @@ def compartment_loss(logits: Tensor, batch: Batch) -> Tensor:
     wall, bone = (batch.share[:, c : c + 1] for c in (Compartment.MUSCLE_WALL, Compartment.SPINE_BONE))
     emphasis = 1 + MUSCLE_HU_EMPHASIS * muscle_like + THIN_EMPHASIS * torch.maximum(thinness(wall), thinness(bone))
     weight = batch.known * emphasis * batch.weight[:, None, None, None]
-    entropy = -(batch.share * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
     probability = logits.softmax(1)
-    overlap = 2 * (probability * weight * batch.share).sum((0, 2, 3)) + 1.0
-    dice = overlap / (((probability + batch.share) * weight).sum((0, 2, 3)) + 1.0)
+    share = completed_share(batch.share, batch.known, probability)
+    entropy = -(share * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
+    overlap = 2 * (probability * weight * share).sum((0, 2, 3)) + 1.0
+    dice = overlap / (((probability + share) * weight).sum((0, 2, 3)) + 1.0)
     found = probability[:, Compartment.MUSCLE_WALL : Compartment.MUSCLE_WALL + 1]
     area = relative_area_error(found, wall, muscle_like * batch.known)
     return (entropy * weight).sum() / weight.sum() + (1 - dice).mean() + AREA_WEIGHT * (area * batch.weight).mean()
