@@ -32,6 +32,8 @@ SPINE_BONUS: Final = 0.15
 SOFT_HU: Final = (-29.0, 150.0)
 BODY_HU: Final = -250.0
 BONE_HU: Final = 180.0
+LAST_LAYER: Final = ("body.final_conv.weight", "body.final_conv.bias")
+"""The one layer whose shape depends on what is answered: pixels or compartments."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def masked_error(network: MaskedAutoencoder, hu: Tensor, hidden: Tensor) -> Tens
 
 
 def transfer(pretrained: Path, network: CompartmentNet) -> None:
-    """Start a member from pre-trained weights: everything but the last layer.
+    """Start a member from the weights of `pretrain`, without their last layer, or from those of another member.
 
     Raises
     ------
@@ -128,5 +130,5 @@ def transfer(pretrained: Path, network: CompartmentNet) -> None:
     """
     weights = torch.load(pretrained, weights_only=True, map_location="cpu")
     own = network.state_dict()
-    kept = {key: weights[key] for key in own if not key.startswith("body.final_conv")}
+    kept = {key: weights[key] for key in own if weights[key].shape == own[key].shape or key not in LAST_LAYER}
     network.load_state_dict(own | kept)

@@ -22,12 +22,16 @@ REAL_VARIANTS = 12
 
 @dataclass(frozen=True)
 class SpineTraining:
-    """What fixes a run: data folder, folder of phantom examples, fold held out (``None``: train on all), and so on."""
+    """What fixes a run: data folder, folder of phantom examples, fold held out (``None``: train on all), and so on.
+
+    ``pretrained`` are the weights of another `SpineNet` to start from; ``None`` starts from random ones.
+    """
 
     data: Path
     phantoms: Path
     folder: Path
     held_out_fold: int | None
+    pretrained: Path | None = None
     steps: int = 2500
     batch_size: int = 12
     phantom_share: float = 0.5
@@ -65,6 +69,8 @@ def train(options: SpineTraining) -> Path:
     phantoms = [load_example(path) for path in sorted(options.phantoms.glob("*.npz"))]
     by_name = [[example for example in real if example.name == name] for name in names]
     network = SpineNet()
+    if options.pretrained is not None:
+        network.load_state_dict(torch.load(options.pretrained, weights_only=True, map_location="cpu"))
     state = TrainingState(network, options.learning_rate, (options.steps,), options.folder)
     random = np.random.default_rng((options.seed, state.step))
 
