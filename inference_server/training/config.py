@@ -66,6 +66,16 @@ class SpineConfig:
 
 
 @dataclass(frozen=True)
+class QualityConfig:
+    """`scan_quality`."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """All of it; ``threads`` are the cores that torch uses."""
 
@@ -75,6 +85,7 @@ class TrainingConfig:
     body_compartments: CompartmentsConfig
     distil: DistilConfig
     spine_level: SpineConfig
+    scan_quality: QualityConfig
 
     def with_seed(self, seed: int) -> "TrainingConfig":
         """The same with another seed for every training."""

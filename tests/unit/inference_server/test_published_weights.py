@@ -67,7 +67,7 @@ def test_a_member_starts_where_a_published_teacher_or_a_run_stands(tmp_path):
 
 def test_the_spine_starts_where_the_published_one_stands(tmp_path):
     network = SpineNet(16).eval()
-    with pytest.raises(SettingsError, match="does not hold the weights"):
+    with pytest.raises(SettingsError, match="does not hold this network by name"):
         torch.save(network.state_dict(), tmp_path / "small.pt")
         write_spine_start(tmp_path / "small.pt", tmp_path / "start.pt")
     network = SpineNet().eval()
