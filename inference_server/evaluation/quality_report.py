@@ -1,0 +1,199 @@
+"""How well `scan_quality` reads slices of unseen patients, and below which similarity an area is not trusted.
+
+Nothing is measured on the test split. The similarity is one to the scan as it was given: an ordinary noisy scan counts
+as clean, and what the model sees is what came on top.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from inference_server.evaluation import markdown
+from inference_server.evaluation.agreement import compartments_of
+from inference_server.evaluation.method_comparison import spearman
+from inference_server.evaluation.predictors import CompartmentPredictor
+from inference_server.evaluation.stress import StressCase, StressKind
+from inference_server.training.compartment_data import UNLABELLED, NativeSlice
+from inference_server.training.degradations import Degradation
+from inference_server.training.quality_data import QualityExample
+from sarcopenia.assessment.composition import muscle_mask
+from sarcopenia.assessment.model_grid import axial_grid
+
+KINDS: Final = tuple(Degradation)
+VISIBLE_SEVERITY: Final = 0.3
+"""Milder degradations can hardly be seen by anybody; the kind is also reported without them."""
+REVIEW_CHANGE_PERCENT, REJECT_CHANGE_PERCENT = 3.0, 10.0
+"""Changes of the SMA by the degradation alone: the difference within reading, and more than any trend of months."""
+
+QualityModel = Callable[[NDArray[np.int16]], tuple[float, NDArray[np.float32]]]
+"""int16 slice (y, x) on the model grid -> predicted SSIM and probabilities (6,) of the kinds."""
+
+
+@dataclass(frozen=True)
+class QualityResult:
+    """One example and what the model says of it."""
+
+    name: str
+    kind: Degradation
+    severity: float
+    ssim: float
+    predicted_ssim: float
+    predicted_kind: Degradation
+
+    @property
+    def is_visible(self) -> bool:
+        """Clean, or spoiled so that it can be seen."""
+        return self.kind is Degradation.NONE or self.severity >= VISIBLE_SEVERITY
+
+
+@dataclass(frozen=True)
+class QualityFigures:
+    """Figures over n slices of some people.
+
+    Attributes
+    ----------
+    ssim_mae, ssim_spearman: mean absolute error and rank correlation of the predicted similarity.
+    kind_accuracy, visible_kind_accuracy: share of right kinds, of all and of those that can be seen.
+    confusion: counts (true, predicted) in the order of `Degradation`.
+    """
+
+    n: int
+    people: int
+    ssim_mae: float
+    ssim_spearman: float
+    kind_accuracy: float
+    visible_kind_accuracy: float
+    confusion: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class QualityCase:
+    """One slice of the stress set: predicted SSIM, and the change of the SMA in % of the truth by the degradation."""
+
+    name: str
+    kind: StressKind
+    severity: float
+    predicted_ssim: float
+    sma_change_percent: float
+
+
+@dataclass(frozen=True)
+class QualityLimits:
+    """Predicted SSIM below which a person looks, and below which no area is given."""
+
+    ssim_review: float
+    ssim_reject: float
+
+
+def rate_examples(examples: Iterable[QualityExample], model: QualityModel) -> list[QualityResult]:
+    """What the model says of every example."""
+    results = []
+    for example in examples:
+        ssim, probability = model(example.hu_yx)
+        kind = KINDS[int(probability.argmax())]
+        results.append(QualityResult(example.name, example.kind, example.severity, example.ssim, ssim, kind))
+    return results
+
+
+def quality_figures(results: Sequence[QualityResult]) -> QualityFigures:
+    """Figures over results, pooled."""
+    true, found = np.array([r.ssim for r in results]), np.array([r.predicted_ssim for r in results])
+    right = np.array([r.kind is r.predicted_kind for r in results])
+    confusion = np.zeros((len(KINDS), len(KINDS)), dtype=np.int64)
+    for result in results:
+        confusion[KINDS.index(result.kind), KINDS.index(result.predicted_kind)] += 1
+    return QualityFigures(
+        n=len(results),
+        people=len({r.name for r in results}),
+        ssim_mae=float(np.abs(true - found).mean()),
+        ssim_spearman=spearman(true, found),
+        kind_accuracy=float(right.mean()),
+        visible_kind_accuracy=float(right[[r.is_visible for r in results]].mean()),
+        confusion=confusion,
+    )
+
+
+def quality_cases(
+    cases: Iterable[StressCase], quality: QualityModel, compartments: CompartmentPredictor
+) -> list[QualityCase]:
+    """Predicted SSIM and change of the SMA for every case; each slice's clean case comes first, as in `slice_cases`.
+
+    The change is against the area that the same model finds on the clean slice, so that the model's own error on an
+    unspoiled slice does not count as the scan's.
+    """
+    found, clean_cm2 = [], float("nan")
+    for case in cases:
+        area_cm2 = _found_sma_cm2(case.native, compartments)
+        clean_cm2 = area_cm2 if case.kind is StressKind.NONE else clean_cm2
+        grid = axial_grid(case.native.hu_yx, case.native.plane)
+        ssim, _ = quality(np.round(grid.to_model(case.native.hu_yx)).astype(np.int16))
+        change = 100 * (area_cm2 - clean_cm2) / case.reference_sma_cm2
+        found.append(QualityCase(case.native.name, case.kind, case.severity, ssim, change))
+    return found
+
+
+def _found_sma_cm2(native: NativeSlice, model: CompartmentPredictor) -> float:
+    def probabilities(hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
+        return model.segment_compartments(hu_yx[None])[0].mean(0, dtype=np.float32)
+
+    muscle = muscle_mask(native.hu_yx, compartments_of(native, probabilities)) & (native.labels_yx != UNLABELLED)
+    return float(np.count_nonzero(muscle) * native.plane.pixel_area_mm2 / 100)
+
+
+def choose_limits(
+    cases: Sequence[QualityCase],
+    review_percent: float = REVIEW_CHANGE_PERCENT,
+    reject_percent: float = REJECT_CHANGE_PERCENT,
+) -> QualityLimits:
+    """The predicted SSIM at which the expected change of the SMA passes each percentage, rounded to 0.01.
+
+    The expectation is the decreasing step function of the SSIM nearest to the absolute changes (isotonic regression:
+    Barlow 1972). Cases with an arm beside the body are left out: an arm is not a fault of the image.
+
+    Raises
+    ------
+    ValueError: the expected change never passes a percentage, so that there is nothing to choose by.
+    """
+    used = sorted((c for c in cases if c.kind is not StressKind.ARM), key=lambda case: case.predicted_ssim)
+    ssim = np.array([c.predicted_ssim for c in used])
+    expected = isotonic_regression([abs(c.sma_change_percent) for c in used], increasing=False).x
+    return QualityLimits(_passed(ssim, expected, review_percent), _passed(ssim, expected, reject_percent))
+
+
+def _passed(ssim: NDArray[np.float64], expected: NDArray[np.float64], percent: float) -> float:
+    beyond = ssim[expected > percent]
+    if not len(beyond):
+        raise ValueError(f"no degradation changes the SMA by {percent} % or more: nothing to choose by")
+    return round(float(beyond.max()), 2)
+
+
+def figures_markdown(figures: QualityFigures) -> str:
+    """The figures in a sentence and the confusion as a table."""
+    sentence = (
+        f"n = {figures.n} slices of {figures.people} held-out patients and phantoms: SSIM mean absolute error "
+        f"{figures.ssim_mae:.3f}, Spearman {figures.ssim_spearman:.3f}; kind right in {figures.kind_accuracy:.1%} "
+        f"({figures.visible_kind_accuracy:.1%} of clean slices and of severity ≥ {VISIBLE_SEVERITY}).\n\n"
+    )
+    rows = [[kind, *map(str, counts)] for kind, counts in zip(KINDS, figures.confusion, strict=True)]
+    return sentence + markdown.table(["true \\ predicted", *KINDS], rows)
+
+
+def limits_markdown(cases: Sequence[QualityCase], limits: QualityLimits) -> str:
+    """What the limits do: median and worst change of the SMA of the slices in each class, without arms."""
+    used = [c for c in cases if c.kind is not StressKind.ARM]
+    classes = (
+        (f"accept (≥ {limits.ssim_review})", limits.ssim_review, float("inf")),
+        (f"review (≥ {limits.ssim_reject})", limits.ssim_reject, limits.ssim_review),
+        ("reject", -float("inf"), limits.ssim_reject),
+    )
+    rows = []
+    for name, low, high in classes:
+        change = np.abs([c.sma_change_percent for c in used if low <= c.predicted_ssim < high])
+        middle, worst = (float(np.median(change)), float(change.max())) if len(change) else (None, None)
+        shares = [markdown.number(len(change) / len(used), ".0%"), markdown.number(middle, ".1f")]
+        rows.append([name, str(len(change)), *shares, markdown.number(worst, ".1f")])
+    return markdown.table(["predicted SSIM", "slices", "share", "median |ΔSMA|, %", "worst |ΔSMA|, %"], rows)
