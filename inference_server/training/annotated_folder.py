@@ -21,9 +21,11 @@ from sarcopenia.assessment.composition import BodyComposition, body_composition
 from sarcopenia.assessment.model_grid import CanonicalView
 from sarcopenia.domain.errors import InputError, SettingsError
 from sarcopenia.domain.results import Compartment
+from sarcopenia.domain.volume import Sex
 
 PLAUSIBLE_SMA_CM2: Final = (40.0, 350.0)
 """Adults at L1 to L5: a mask beyond is incomplete, or of another spacing."""
+SEX_IN_WORDS: Final = {Sex.FEMALE: "female", Sex.MALE: "male"}
 NEXT_STEP: Final = "Mend what `sarcopenia models check` lists, or take the scan out of splits.toml."
 
 
@@ -171,6 +173,7 @@ def convert_scan(scan: AnnotatedScan, data: Path) -> dict[str, Any]:
         "levels_z": {level.label: level.slice_index for level in scan.levels},
         "key_slices": list(scan.drawn_slices),
         "weak_slices": [],
+        "what": SEX_IN_WORDS.get(scan.volume.header.sex, ""),
     }
 
 

@@ -1,7 +1,8 @@
 """From a command to a training: which folders and which options of the configuration a run takes.
 
-Folders under ``runs``: ``spine_phantoms``, ``axial_phantoms``, ``quality_data``; and ``pretrain``, ``teacher``,
-``student``, ``spine``, ``quality`` with one folder a fold (``fold0`` …), ``foldall`` for the run on everybody.
+Folders under ``runs``: ``axial_phantoms``, ``spine_phantoms``, ``classifier_phantoms``, ``quality_data``; and
+``pretrain``, ``teacher``, ``student``, ``spine``, ``quality``, ``classifier`` with one folder a fold (``fold0`` …),
+``foldall`` for the run on everybody.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 from rich.progress import track
 
 from inference_server.training import axial_phantoms, distil, pretrain, quality_data
+from inference_server.training import train_classifier as classifier
 from inference_server.training import train_compartments as compartments
 from inference_server.training import train_quality as quality
 from inference_server.training import train_spine as spine
@@ -125,10 +127,24 @@ def _train_quality(place: Workplace, fold: int | None, start: str | None) -> lis
     return [quality.train(quality.QualityTraining(place.data, examples, folder, fold, **options))]
 
 
+def _train_classifier(place: Workplace, fold: int | None, start: str | None) -> list[Path]:
+    if start is not None:
+        raise SettingsError("The classifier's encoder is that of the student.", "Leave --from out.")
+    segmentation = place.run_folder("student", fold) / "weights.pt"
+    if not segmentation.exists():
+        raise SettingsError(f"{segmentation} does not exist.", "Run `sarcopenia models distil` for this fold first.")
+    folder, phantoms = place.run_folder("classifier", fold), place.runs / "classifier_phantoms"
+    options = asdict(place.config.sarcopenia_classifier)
+    return [
+        classifier.train(classifier.ClassifierTraining(place.data, phantoms, folder, segmentation, fold, **options))
+    ]
+
+
 _TRAININGS: Final[dict[str, Callable[[Workplace, int | None, str | None], list[Path]]]] = {
     "body_compartments": _train_compartments,
     "spine_level": _train_spine,
     "scan_quality": _train_quality,
+    "sarcopenia_classifier": _train_classifier,
 }
 
 

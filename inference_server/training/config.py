@@ -76,6 +76,18 @@ class QualityConfig:
 
 
 @dataclass(frozen=True)
+class ClassifierConfig:
+    """`sarcopenia_classifier`: ``bags`` for each person, and as many phantoms as ``phantom_count``."""
+
+    bags: int
+    phantom_count: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """All of it; ``threads`` are the cores that torch uses."""
 
@@ -86,6 +98,7 @@ class TrainingConfig:
     distil: DistilConfig
     spine_level: SpineConfig
     scan_quality: QualityConfig
+    sarcopenia_classifier: ClassifierConfig
 
     def with_seed(self, seed: int) -> "TrainingConfig":
         """The same with another seed for every training."""

@@ -1,8 +1,7 @@
-"""Parsing of the command line, and the one place where errors become exit codes and words."""
+"""Parsing of the command line."""
 
 import json
 import logging
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,8 +10,10 @@ from rich.console import Console
 
 from sarcopenia.cli import assess as assess_command
 from sarcopenia.cli import doctor as doctor_command
+from sarcopenia.cli import models as models_command
 from sarcopenia.cli import run as run_command
-from sarcopenia.domain.errors import InferenceError, InputError, SarcopeniaError, SettingsError
+from sarcopenia.cli.exits import ExitCode, fail
+from sarcopenia.domain.errors import SarcopeniaError
 from sarcopenia.domain.volume import Sex
 from sarcopenia.settings import Settings
 
@@ -20,22 +21,7 @@ LOG: Final = logging.getLogger(__name__)
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Skeletal muscle area at L3 on CT. Research use only."
 )
-
-
-class ExitCode(IntEnum):
-    """Exit codes of every command."""
-
-    DONE = 0
-    OTHER = 1
-    INPUT = 2
-    INFERENCE = 3
-
-
-def exit_code(error: SarcopeniaError) -> ExitCode:
-    """Exit code of an error: 2 for the input, 3 when inference is not to be had, 1 for the rest."""
-    if isinstance(error, InputError):
-        return ExitCode.INPUT
-    return ExitCode.INFERENCE if isinstance(error, InferenceError | SettingsError) else ExitCode.OTHER
+app.add_typer(models_command.app, name="models")
 
 
 @app.command()
@@ -59,10 +45,10 @@ def assess(
     try:
         result = _assess(request, quiet=as_json)
     except SarcopeniaError as error:
-        _fail(error, as_json=as_json)
+        fail(error, as_json=as_json)
     except Exception as error:
         LOG.exception("assess failed")
-        _fail(SarcopeniaError(f"An unexpected error: {type(error).__name__}."), as_json=as_json)
+        fail(SarcopeniaError(f"An unexpected error: {type(error).__name__}."), as_json=as_json)
     else:
         _print_result(result, as_json=as_json)
 
@@ -87,15 +73,6 @@ def _print_result(result: dict[str, Any], *, as_json: bool) -> None:
         Console().print(assess_command.result_table(result))
 
 
-def _fail(error: SarcopeniaError, *, as_json: bool = False) -> None:
-    """Say what happened and what to do, and leave with the fitting code."""
-    if as_json:
-        typer.echo(json.dumps(assess_command.error_object(error), ensure_ascii=False))
-    else:
-        typer.echo(f"{error.title}: {error.message}\n{error.next_step}", err=True)
-    raise typer.Exit(exit_code(error))
-
-
 @app.command()
 def run(
     *,
@@ -105,7 +82,7 @@ def run(
     try:
         run_command.run_all(Settings.from_environment(), demo=demo)
     except SarcopeniaError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -114,7 +91,7 @@ def serve() -> None:
     try:
         run_command.serve(Settings.from_environment())
     except SarcopeniaError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -123,7 +100,7 @@ def worker() -> None:
     try:
         run_command.work(Settings.from_environment())
     except SarcopeniaError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -132,7 +109,7 @@ def demo() -> None:
     try:
         run_command.load_demo(Settings.from_environment())
     except SarcopeniaError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
