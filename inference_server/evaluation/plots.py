@@ -44,7 +44,7 @@ def _by_group(axes: Axes, groups: Sequence[str], x: ArrayLike, y: ArrayLike, siz
         chosen = names == name
         marker, colour = MARKERS[i % len(MARKERS)], colours[i % len(colours)]
         axes.scatter(x_values[chosen], y_values[chosen], size, label=name, marker=marker, color=colour, alpha=0.75)
-    axes.legend(fontsize=7, framealpha=0.6)
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def bland_altman_plot(
