@@ -95,7 +95,7 @@ def check(folder: Annotated[Path, typer.Argument(help="Folder with scans/ and sp
         reports = [annotated.check_scan(path, splits) for path in track(paths, "scans", console=Console(stderr=True))]
         Console().print(_check_table(reports))
         across = annotated.problems_across(reports, splits)
-        for problem in across:
+        for problem in [*(f"{r.name}: {text}" for r in reports for text in r.problems), *across]:
             typer.echo(problem)
         if across or any(report.problems and report.place != "none" for report in reports):
             raise InputError("Not everything can be trained on.", "Mend what is listed, or take it out of splits.toml.")
@@ -103,11 +103,11 @@ def check(folder: Annotated[Path, typer.Argument(help="Folder with scans/ and sp
 
 def _check_table(reports: "list[ScanReport]") -> Table:
     """One row for each scan."""
-    table = Table("scan", "split", "annotation", "slices", "drawn", "SMA cm²", "SAT cm²", "VAT cm²", "problems")
+    table = Table("scan", "split", "annotation", "slices", "drawn", "SMA cm²", "SAT cm²", "VAT cm²")
     for report in reports:
         areas = ("–" if area is None else f"{area:.1f}" for area in (report.sma_cm2, report.sat_cm2, report.vat_cm2))
         counts = (str(report.slice_count), str(report.drawn_count))
-        table.add_row(report.name, report.place, report.mask_kind, *counts, *areas, "\n".join(report.problems))
+        table.add_row(report.name, report.place, report.mask_kind, *counts, *areas)
     return table
 
 
