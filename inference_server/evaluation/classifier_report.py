@@ -4,7 +4,7 @@ The labelled people are a handful, each wasted and strengthened on a fixed grid:
 simulated muscle loss, and no estimate for patients.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -132,7 +132,7 @@ def phantom_bags(phantoms: Path) -> Iterator[Bag]:
     return (plain_bag(phantom_slab(phantoms, seed), Wasting()) for seed in UNSEEN_PHANTOMS)
 
 
-def classify(classifier: ServedClassifier, fold: int, bags: Iterator[Bag]) -> tuple[ClassifiedBag, ...]:
+def classify(classifier: ServedClassifier, fold: int, bags: Iterable[Bag]) -> tuple[ClassifiedBag, ...]:
     """Answers of the classifier that held a fold out."""
     return tuple(ClassifiedBag(b.name, fold, b.sma_cm2, b.limit_cm2, _probability(classifier, b)) for b in bags)
 
@@ -145,7 +145,8 @@ def _probability(classifier: ServedClassifier, bag: Bag) -> float:
 def report(data: Path, phantoms: Path, classifiers: Sequence[ServedClassifier]) -> ClassifierReport:
     """Hold the classifier of each fold against the people of the fold and the unseen phantoms."""
     people = [bag for fold, c in enumerate(classifiers) for bag in classify(c, fold, held_out_bags(data, fold))]
-    made = [classify(c, fold, phantom_bags(phantoms)) for fold, c in enumerate(classifiers)]
+    unseen = tuple(phantom_bags(phantoms))
+    made = [classify(c, fold, unseen) for fold, c in enumerate(classifiers)]
     names = dict.fromkeys(bag.name for bag in people)
     return ClassifierReport(
         persons=tuple(figures(name, [bag for bag in people if bag.name == name]) for name in names),
