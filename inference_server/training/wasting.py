@@ -40,9 +40,10 @@ def change_muscle_bulk(
     factor = (1 + GROUP_SPREAD * smooth_noise(hu, GROUP_CELLS, generator)).clamp(0.2, 1.8)
     pixels = factor * amount[:, None, None, None] / (2 * AXIAL_GRID_MM * STEPS)
     blur = GaussianFilter(spatial_dims=2, sigma=REACH_MM / AXIAL_GRID_MM)
+    leading = share[:, [Compartment.MUSCLE_WALL, Compartment.SPINE_BONE]]
     offset = torch.zeros_like(hu).expand(-1, 2, -1, -1)
     for _ in range(STEPS):
-        step = pixels * _towards_wall(_moved(share, offset), blur)
+        step = pixels * _towards_wall(_moved(leading, offset), blur)
         offset = step + _moved(offset, step)
     return _moved(hu, offset), _moved(share, offset), _moved(known, offset)
 
@@ -68,13 +69,13 @@ def smooth_noise(like: Tensor, cells: tuple[int, int], generator: torch.Generato
     return functional.interpolate(nodes, size=like.shape[2:], mode="bicubic", align_corners=True)
 
 
-def _towards_wall(share: Tensor, blur: GaussianFilter) -> Tensor:
+def _towards_wall(wall_and_bone: Tensor, blur: GaussianFilter) -> Tensor:
     """Vectors (n, 2, y, x), x then y, into the muscle wall: length 1 at its border, less with distance, 0 at bone."""
-    wall, bone = (share[:, c : c + 1] for c in (Compartment.MUSCLE_WALL, Compartment.SPINE_BONE))
-    down, right = torch.gradient(blur(wall), dim=(2, 3))
+    wall, bone = blur(wall_and_bone).split(1, dim=1)
+    down, right = torch.gradient(wall, dim=(2, 3))
     # The blurred step of a plane border is steepest at the border, with slope 1 / (sigma √2π).
     steepest = math.sqrt(2 * math.pi) * REACH_MM / AXIAL_GRID_MM
-    return torch.cat([right, down], dim=1) * steepest * (1 - 2 * blur(bone)).clamp(min=0)
+    return torch.cat([right, down], dim=1) * steepest * (1 - 2 * bone).clamp(min=0)
 
 
 def _moved(maps: Tensor, offset: Tensor) -> Tensor:
