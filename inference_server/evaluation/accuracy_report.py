@@ -132,10 +132,17 @@ def repeatability_page(split: SplitResult | None) -> str:
     if split is None:
         return REPEATABILITY + NOT_TESTED
     rows = [
-        (d.level, *(f"{area:.1f}" for area in d.sma_cm2), f"{d.percent:+.1f}", f"{d.reference_percent:+.1f}")
+        (d.person, d.level, *(f"{area:.1f}" for area in d.sma_cm2), f"{d.percent:+.1f}", f"{d.reference_percent:+.1f}")
         for d in split.same_day
     ]
-    columns = ("level", "first scan, cm²", "second scan, cm²", "difference, %", "difference of the drawings, %")
+    columns = (
+        "person",
+        "level",
+        "first scan, cm²",
+        "second scan, cm²",
+        "difference, %",
+        "difference of the drawings, %",
+    )
     found = [
         (x.name, number(x.error_mm, "+.1f"), yes_no(x.right_vertebra), number(x.sma_cm2, ".1f")) for x in split.levels
     ]

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize, special
 
-from inference_server.evaluation.out_of_fold import person_of
 from inference_server.evaluation.predictors import TorchPredictor, out_of_fold
 from inference_server.training.compartment_data import LabelledSlice, native_slices, to_model_grid
-from inference_server.training.splits import COMPARTMENT_FOLDS
+from inference_server.training.splits import splits_of
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AXIAL_GRID_MM
 
@@ -68,20 +67,21 @@ class CalibrationReport:
 
 def collect(data: Path, runs: Path, model: str) -> Iterator[CalibrationPixels]:
     """Out-of-fold pixels of every hand-drawn slice, by the teacher or the student."""
-    for fold, names in enumerate(COMPARTMENT_FOLDS):
+    splits = splits_of(data)
+    for fold, names in enumerate(splits.compartment_folds):
         predictor = out_of_fold(runs, fold, model)
         for name in names:
             for native in native_slices(data, name, include_weak=False):
-                yield pixels_of(to_model_grid(native), predictor, fold)
+                yield pixels_of(to_model_grid(native), predictor, splits.patient_of(name), fold)
 
 
-def pixels_of(labelled: LabelledSlice, predictor: TorchPredictor, fold: int) -> CalibrationPixels:
+def pixels_of(labelled: LabelledSlice, predictor: TorchPredictor, person: str, fold: int) -> CalibrationPixels:
     """The pixels of one slice that lie near the border of its wall and are labelled."""
     share = labelled.share_cyx.astype(np.float32) / 255
     chosen = border_band(share[Compartment.MUSCLE_WALL] > 0.5) & (labelled.known_yx == 255)
     logits = predictor.member_logits(labelled.hu_yx)[:, :, chosen]
     truth = share[:, chosen]
-    return CalibrationPixels(person_of(labelled.name), fold, logits, truth / truth.sum(0))
+    return CalibrationPixels(person, fold, logits, truth / truth.sum(0))
 
 
 def border_band(wall_yx: NDArray[np.bool_]) -> NDArray[np.bool_]:

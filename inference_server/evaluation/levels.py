@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.training.spine_data import SpineExample, load_real_spines
-from inference_server.training.splits import SPINE_FOLDS
+from inference_server.training.splits import splits_of
 from inference_server.training.train_spine import load_spine_network, predict_profile
 from sarcopenia.assessment.level import find_level
 from sarcopenia.domain.geometry import regular_geometry
@@ -118,7 +118,7 @@ def held_out_levels(data: Path, runs: Path) -> Iterator[LevelError]:
 
     Folds that were not trained are left out; `missing_folds` names them.
     """
-    for fold, names in enumerate(SPINE_FOLDS):
+    for fold, names in enumerate(splits_of(data).spine_folds):
         weights = _weights(runs, fold)
         if not weights.exists():
             continue
@@ -131,9 +131,9 @@ def held_out_levels(data: Path, runs: Path) -> Iterator[LevelError]:
                     yield level_error(shown, profile, case)
 
 
-def missing_folds(runs: Path) -> tuple[int, ...]:
+def missing_folds(data: Path, runs: Path) -> tuple[int, ...]:
     """Folds of `spine_level` without a network."""
-    return tuple(fold for fold in range(len(SPINE_FOLDS)) if not _weights(runs, fold).exists())
+    return tuple(fold for fold in range(len(splits_of(data).spine_folds)) if not _weights(runs, fold).exists())
 
 
 def _weights(runs: Path, fold: int) -> Path:

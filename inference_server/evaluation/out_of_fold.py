@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from inference_server.evaluation.agreement import MuscleAgreement, muscle_agreement
 from inference_server.evaluation.predictors import CompartmentPredictor, out_of_fold
 from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
-from inference_server.training.splits import COMPARTMENT_FOLDS
+from inference_server.training.splits import splits_of
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
+from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.volume import Sex
 
 MEASURED_LEVELS: Final = ("L2", "L3", "L4", "")
@@ -25,27 +26,18 @@ MEASURED_LEVELS: Final = ("L2", "L3", "L4", "")
 
 @dataclass(frozen=True)
 class EvaluatedSlice:
-    """One slice: agreement, nearest annotated level ("" if none is), CoV of the members' SMA in %, person's sex."""
+    """One slice: agreement, whose it is, nearest annotated level ("" if none is), CoV of the members' SMA in %."""
 
     agreement: MuscleAgreement
+    person: str
+    sex: Sex
     level: str
     sma_cov_percent: float
-    sex: Sex
-
-    @property
-    def person(self) -> str:
-        """Who the slice belongs to; the two scans of one man are one person."""
-        return person_of(self.agreement.name)
 
     @property
     def is_measured_level(self) -> bool:
         """Whether the slice lies where the product is made for, L2 to L4."""
         return self.level in MEASURED_LEVELS
-
-
-def person_of(name: str) -> str:
-    """The person behind a scan: `juno0` and `juno1` are the same-day pair of one man."""
-    return "juno" if name.startswith("juno") else name
 
 
 def annotated_level(data: Path, name: str, slice_index: int) -> str:
@@ -55,20 +47,9 @@ def annotated_level(data: Path, name: str, slice_index: int) -> str:
 
 
 def sex_of(data: Path, name: str) -> Sex:
-    """Sex as the source describes the scan, UNKNOWN where it says nothing."""
-    first = str(read_index(data)[_described_scan(name)].get("what", "")).split()[:1]
-    return {"female": Sex.FEMALE, "male,": Sex.MALE, "male": Sex.MALE}.get("".join(first), Sex.UNKNOWN)
-
-
-def _described_scan(name: str) -> str:
-    """The scan whose description names the sex of the person."""
-    return "juno0" if person_of(name) == "juno" else name
-
-
-def sma_cov_percent(member_sma_cm2: tuple[float, ...]) -> float:
-    """Coefficient of variation of the members' SMA in %, as the assessment computes it."""
-    areas = np.array(member_sma_cm2)
-    return 100 * float(areas.std(ddof=1) / max(areas.mean(), 1e-6)) if len(areas) > 1 else 0.0
+    """Sex as the first word of the scan's description says it, UNKNOWN where it says something else."""
+    first_word = str(read_index(data)[name].get("what", "")).replace(",", " ").split()[:1]
+    return {"female": Sex.FEMALE, "male": Sex.MALE}.get("".join(first_word), Sex.UNKNOWN)
 
 
 def segment(native: NativeSlice, predictor: CompartmentPredictor) -> SegmentedSlice:
@@ -81,17 +62,20 @@ def evaluate(
 ) -> EvaluatedSlice:
     """Measure one slice and hold it against its labels, or against another reader's muscle mask (y, x)."""
     found = segment(native, predictor)
-    return EvaluatedSlice(
-        muscle_agreement(native, found.compartments.compartments_yx, reference_yx),
-        annotated_level(data, native.name, native.slice_index),
-        sma_cov_percent(found.member_sma_cm2),
-        sex_of(data, native.name),
-    )
+    agreement = muscle_agreement(native, found.compartments.compartments_yx, reference_yx)
+    return evaluated(data, agreement, area_cov_percent(found.member_sma_cm2))
+
+
+def evaluated(data: Path, agreement: MuscleAgreement, sma_cov_percent: float) -> EvaluatedSlice:
+    """An agreement with what the index of the data says about the slice."""
+    name = agreement.name
+    level = annotated_level(data, name, agreement.slice_index)
+    return EvaluatedSlice(agreement, splits_of(data).patient_of(name), sex_of(data, name), level, sma_cov_percent)
 
 
 def evaluate_out_of_fold(data: Path, runs: Path, model: str) -> Iterator[EvaluatedSlice]:
     """All key slices of all folds by the teacher or the student; see `predictors.out_of_fold`."""
-    for fold, names in enumerate(COMPARTMENT_FOLDS):
+    for fold, names in enumerate(splits_of(data).compartment_folds):
         predictor = out_of_fold(runs, fold, model)
         for name in names:
             for native in native_slices(data, name, include_weak=False):

@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 
 from inference_server.evaluation.agreement import muscle_agreement
 from inference_server.evaluation.levels import RIGHT_VERTEBRA
-from inference_server.evaluation.out_of_fold import EvaluatedSlice, annotated_level, sex_of
+from inference_server.evaluation.out_of_fold import EvaluatedSlice, evaluated
 from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
 from inference_server.training.spine_data import COORDINATE_OF
-from inference_server.training.splits import TEST_NAMES
+from inference_server.training.splits import Patient, splits_of
 from sarcopenia.assessment import AssessmentOptions, run_assessment
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.domain.results import L3_COORDINATE, vertebra_label
 from sarcopenia.domain.volume import CtVolume, SeriesHeader
 from sarcopenia.inference.port import ModelClient
 
-EXPERT_NAME: Final = "gold0"
-SAME_DAY_PAIR: Final = ("juno0", "juno1")
-"""The same man, scanned twice on one day: with contrast at 2 mm, and plain with low dose at 5 mm."""
+LEVELS: Final = (14.0, L3_COORDINATE, 16.0)
+"""L2, L3 and L4: where the two scans of a pair are compared."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ class SplitLevel:
 
 @dataclass(frozen=True)
 class SameDayDifference:
-    """SMA of both scans of the pair at one level, in cm²: by the model, and as drawn."""
+    """SMA of both scans of a person at one level, in cm²: by the model, and as drawn."""
 
+    person: str
     level: str
     sma_cm2: tuple[float, float]
     reference_cm2: tuple[float, float]
@@ -88,8 +88,9 @@ def read_volume(data: Path, name: str) -> CtVolume:
 
 def run_test_split(data: Path, models: ModelClient) -> SplitResult:
     """Measure every hand-drawn slice and search L3 in every scan of the test split that has one."""
-    slices = tuple(_slice(data, native, models) for name in TEST_NAMES for native in key_slices(data, name))
-    levels = tuple(_level(data, name, models) for name in SAME_DAY_PAIR)
+    names = splits_of(data).test_names
+    slices = tuple(_slice(data, native, models) for name in names for native in key_slices(data, name))
+    levels = tuple(_level(data, name, models) for name in names if vertebra_label(L3_COORDINATE) in _levels(data, name))
     return SplitResult(slices, levels, same_day_differences(data, slices))
 
 
@@ -101,20 +102,19 @@ def key_slices(data: Path, name: str) -> list[NativeSlice]:
 def _slice(data: Path, native: NativeSlice, models: ModelClient) -> SplitSlice:
     result = run_assessment(read_volume(data, native.name), models, AssessmentOptions(slice_choice=native.slice_index))
     agreement = muscle_agreement(native, result.arrays.compartments.compartments_yx, expert_mask(data, native.name))
-    evaluated = EvaluatedSlice(
-        agreement,
-        annotated_level(data, native.name, native.slice_index),
-        result.measurement.uncertainty.sma_cov_percent,
-        sex_of(data, native.name),
-    )
-    return SplitSlice(evaluated, tuple(flag.code for flag in result.measurement.flags))
+    measured = evaluated(data, agreement, result.measurement.uncertainty.sma_cov_percent)
+    return SplitSlice(measured, tuple(flag.code for flag in result.measurement.flags))
 
 
 def expert_mask(data: Path, name: str) -> NDArray[np.bool_] | None:
     """The clinician's own muscle mask (y, x) where there is one."""
-    if name != EXPERT_NAME:
-        return None
-    return np.asarray(np.asanyarray(nib.load(data / "expert" / f"{name}.nii.gz").dataobj)[:, :, 0].T > 0)
+    path = data / "expert" / f"{name}.nii.gz"
+    return np.asarray(np.asanyarray(nib.load(path).dataobj)[:, :, 0].T > 0) if path.exists() else None
+
+
+def _levels(data: Path, name: str) -> dict[str, float]:
+    """Slice index of every annotated mid-body."""
+    return read_index(data)[name]["levels_z"]
 
 
 def _level(data: Path, name: str, models: ModelClient) -> SplitLevel:
@@ -122,8 +122,8 @@ def _level(data: Path, name: str, models: ModelClient) -> SplitLevel:
     l3 = result.level.l3 if result.level is not None else None
     if l3 is None:
         return SplitLevel(name, None, None, None)
-    entry = read_index(data)[name]
-    levels = sorted((z * entry["spacing_mm_zyx"][0], COORDINATE_OF[label]) for label, z in entry["levels_z"].items())
+    spacing_mm = read_index(data)[name]["spacing_mm_zyx"][0]
+    levels = sorted((z * spacing_mm, COORDINATE_OF[label]) for label, z in _levels(data, name).items())
     z_mm, coordinate = np.array(levels).T
     true_mm = np.interp(-L3_COORDINATE, -coordinate, z_mm)
     found = float(np.interp(l3.z_mm, z_mm, coordinate))
@@ -133,17 +133,18 @@ def _level(data: Path, name: str, models: ModelClient) -> SplitLevel:
 
 
 def same_day_differences(data: Path, slices: Sequence[SplitSlice]) -> tuple[SameDayDifference, ...]:
-    """L2, L3 and L4 of the same-day pair, each scan by its key slice nearest to the middle of the vertebra."""
-    found = []
-    for coordinate in (14.0, L3_COORDINATE, 16.0):
-        label = vertebra_label(coordinate)
-        pair = [_nearest(data, slices, name, label).agreement for name in SAME_DAY_PAIR]
-        areas = [tuple(getattr(a, field) for a in pair) for field in ("sma_cm2", "reference_sma_cm2")]
-        found.append(SameDayDifference(label, *areas))
-    return tuple(found)
+    """Everybody with two scans in the test split, each scan by its key slice nearest to the middle of the vertebra."""
+    splits = splits_of(data)
+    pairs = [p for p in splits.patients if len(p.scans) == 2 and set(p.scans) <= set(splits.test_names)]
+    return tuple(_difference(data, slices, pair, vertebra_label(level)) for pair in pairs for level in LEVELS)
 
 
-def _nearest(data: Path, slices: Sequence[SplitSlice], name: str, label: str) -> EvaluatedSlice:
-    middle = read_index(data)[name]["levels_z"][label]
+def _difference(data: Path, slices: Sequence[SplitSlice], pair: Patient, level: str) -> SameDayDifference:
+    both = [_nearest(data, slices, name, level).agreement for name in pair.scans]
+    found, drawn = (tuple(getattr(a, field) for a in both) for field in ("sma_cm2", "reference_sma_cm2"))
+    return SameDayDifference(pair.name, level, found, drawn)
+
+
+def _nearest(data: Path, slices: Sequence[SplitSlice], name: str, level: str) -> EvaluatedSlice:
     of_scan = [item.evaluated for item in slices if item.evaluated.agreement.name == name]
-    return min(of_scan, key=lambda item: abs(item.agreement.slice_index - middle))
+    return min(of_scan, key=lambda item: abs(item.agreement.slice_index - _levels(data, name)[level]))

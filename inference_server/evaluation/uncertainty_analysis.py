@@ -28,6 +28,7 @@ class StressResult:
 
     ``sma_error_percent`` is signed, ``dice`` that of the muscle, both against the drawing on the clean slice;
     ``cov_percent`` is the CoV of the SMA, ``entropy`` in nats and ``variance`` are means over the band of the wall.
+    ``muscle_is_cut``: the product says that the field of view cuts through muscle, and refuses the slice for that.
     """
 
     person: str
@@ -38,6 +39,7 @@ class StressResult:
     cov_percent: float
     entropy: float
     variance: float
+    muscle_is_cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def models(spine: str = "aa", compartments: str = "bb", quality: str = "cc") -> 
 def measured(name: str, level: str, sma_cm2: float) -> SplitSlice:
     distance = SurfaceDistance(1.0, 0.5)
     agreement = MuscleAgreement(name, 1, 0.96, sma_cm2, 100.0, 0.0, distance, distance)
-    return SplitSlice(EvaluatedSlice(agreement, level, 1.0, Sex.MALE), ())
+    return SplitSlice(EvaluatedSlice(agreement, "juno", Sex.MALE, level, 1.0), ())
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def result():
     return SplitResult(
         slices=(measured("juno0", "L3", 98.0), measured("juno1", "L3", 104.0), measured("juno0", "L1", 50.0)),
         levels=(SplitLevel("juno0", -2.0, True, 98.0), SplitLevel("juno1", None, None, None)),
-        same_day=(SameDayDifference("L3", (98.0, 102.0), (100.0, 100.0)),),
+        same_day=(SameDayDifference("juno", "L3", (98.0, 102.0), (100.0, 100.0)),),
     )
 
 
