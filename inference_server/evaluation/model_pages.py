@@ -15,13 +15,15 @@ from inference_server.evaluation import classifier_report, quality_report
 from inference_server.evaluation.ablation import FOLD, AblationResult
 from inference_server.evaluation.classifier_report import LIMITATION, ClassifierFigures, ClassifierReport
 from inference_server.evaluation.markdown import number, table
-from inference_server.evaluation.predictors import out_of_fold
+from inference_server.evaluation.predictors import out_of_fold, student_file
 from inference_server.evaluation.quality_report import QualityFigures, QualityLimits
 from inference_server.evaluation.stress import stress_cases
 from inference_server.training.quality_data import load_examples
+from inference_server.training.run_state import RunFiles
 from inference_server.training.splits import splits_of
 from inference_server.training.train_classifier import load_classifier
 from inference_server.training.train_quality import is_held_out, load_quality_network, rate
+from sarcopenia.domain.errors import SettingsError
 
 CLASSIFIER_LABEL: Final = "pattern classifier trained on simulated muscle loss; not independent of the measurement"
 
@@ -41,12 +43,12 @@ def report_quality(data: Path, runs: Path, model: str) -> QualityReport:
 
     Raises
     ------
-    FileNotFoundError: no fold was trained.
+    SettingsError: no fold was trained.
     """
     folds = splits_of(data).compartment_folds
     trained = tuple(fold for fold in range(len(folds)) if _quality_weights(runs, fold).exists())
     if not trained:
-        raise FileNotFoundError(f"{runs / 'quality'} holds no trained fold of scan_quality")
+        raise SettingsError(f"{runs / 'quality'} holds no fold of scan_quality.", "Train one that holds people out.")
     results, cases = [], []
     for fold in trained:
         network = partial(rate, load_quality_network(_quality_weights(runs, fold)))
@@ -78,12 +80,12 @@ def report_classifier(data: Path, runs: Path) -> ClassifierReport:
 
     Raises
     ------
-    FileNotFoundError: a fold was not trained.
+    SettingsError: a fold was not trained.
     """
-    classifiers = [
-        load_classifier(runs / "student" / f"fold{fold}" / "weights.pt", runs / "classifier" / f"fold{fold}")
-        for fold in range(len(splits_of(data).compartment_folds))
-    ]
+    folders = [runs / "classifier" / f"fold{fold}" for fold in range(len(splits_of(data).compartment_folds))]
+    if untrained := [folder for folder in folders if not RunFiles(folder).weights.exists()]:
+        raise SettingsError(f"{untrained[0]} is not trained.", "Run `sarcopenia models train` for every fold.")
+    classifiers = [load_classifier(student_file(runs, fold), folder) for fold, folder in enumerate(folders)]
     return classifier_report.report(data, runs / "classifier_phantoms", classifiers)
 
 

@@ -16,7 +16,7 @@ def compartment_files(runs: Path, folds: int, model: str) -> tuple[Path, ...]:
 
     Raises
     ------
-    FileNotFoundError: a fold was not trained.
+    SettingsError: a fold was not trained.
     """
     if model == STUDENT:
         return tuple(student_file(runs, fold) for fold in range(folds))

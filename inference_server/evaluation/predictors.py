@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference_server.training.networks import CompartmentNet, ServedCompartments, StudentNet, TeacherMembers
+from sarcopenia.domain.errors import SettingsError
 
 STUDENT: Final = "student"
 TEACHER: Final = "teacher"
@@ -55,18 +56,26 @@ def member_files(runs: Path, fold: int) -> tuple[Path, ...]:
 
     Raises
     ------
-    FileNotFoundError: the fold was not trained.
+    SettingsError: the fold was not trained.
     """
     folder = runs / TEACHER / f"fold{fold}"
     files = tuple(sorted(folder.glob("cycle*.pt")))
     if not files:
-        raise FileNotFoundError(f"{folder} holds no members: train fold {fold} of body_compartments first")
+        raise SettingsError(f"{folder} holds no members.", "Run `sarcopenia models train` for every fold.")
     return files
 
 
 def student_file(runs: Path, fold: int) -> Path:
-    """Weights of the student that was taught by the members that held out a fold."""
-    return runs / STUDENT / f"fold{fold}" / "weights.pt"
+    """Weights of the student that was taught by the members that held out a fold.
+
+    Raises
+    ------
+    SettingsError: the fold was not distilled.
+    """
+    path = runs / STUDENT / f"fold{fold}" / "weights.pt"
+    if not path.exists():
+        raise SettingsError(f"{path} does not exist.", "Run `sarcopenia models distil` for every fold.")
+    return path
 
 
 def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float = 1.0) -> TorchPredictor:
@@ -74,7 +83,7 @@ def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float 
 
     Raises
     ------
-    FileNotFoundError: the fold was not trained.
+    SettingsError: the fold was not trained.
     """
     if model == STUDENT:
         student = StudentNet()
@@ -87,10 +96,3 @@ def _member(path: Path) -> CompartmentNet:
     network = CompartmentNet()
     network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     return network
-
-
-def available_models(runs: Path, folds: int) -> tuple[str, ...]:
-    """Which of teacher and student have networks for every fold."""
-    teachers = all(any((runs / TEACHER / f"fold{fold}").glob("cycle*.pt")) for fold in range(folds))
-    students = all(student_file(runs, fold).exists() for fold in range(folds))
-    return tuple(model for model, trained in ((TEACHER, teachers), (STUDENT, students)) if trained)

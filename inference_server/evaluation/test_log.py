@@ -13,12 +13,15 @@ from statistics import median
 from typing import Final
 
 from inference_server.evaluation.test_split import SplitResult
+from sarcopenia.domain.errors import SettingsError
 from sarcopenia.domain.results import ModelIdentity
 from sarcopenia.inference.contract import BODY_COMPARTMENTS, SPINE_LEVEL
 
 
-class TestedBeforeError(RuntimeError):
+class TestedBeforeError(SettingsError):
     """The test split was run with these very weights; nothing is chosen by looking at it again."""
+
+    title = "The test split was run before"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ def require_untested(path: Path, models: Sequence[ModelIdentity], *, again: bool
     """
     before = [run.date for run in read_log(path) if run.onnx_sha256 == hashes_of(models)]
     if before and not again:
-        raise TestedBeforeError(f"The test split was run with these weights on {', '.join(before)}; see {path}.")
+        raise TestedBeforeError(
+            f"The test split was run with these weights on {', '.join(before)}; see {path}.",
+            "Look up the figures there; --again runs it once more, which is logged as well.",
+        )
 
 
 def append_run(path: Path, run: SplitRun) -> None:

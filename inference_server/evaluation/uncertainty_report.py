@@ -53,7 +53,7 @@ def report_uncertainty(data: Path, runs: Path, models: Sequence[str]) -> tuple[U
 
     Raises
     ------
-    FileNotFoundError: a fold was not trained. ValueError: nothing in the stress set is wrong enough to choose by.
+    SettingsError: a fold was not trained. ValueError: nothing in the stress set is wrong enough to choose by.
     """
     calibrations = {model: calibrate(tuple(collect(data, runs, model))) for model in models}
     measured = stress_results(data, runs, {model: found.temperature for model, found in calibrations.items()})
