@@ -136,5 +136,11 @@ def missing_folds(data: Path, runs: Path) -> tuple[int, ...]:
     return tuple(fold for fold in range(len(splits_of(data).spine_folds)) if not _weights(runs, fold).exists())
 
 
+def level_files(data: Path, runs: Path) -> tuple[Path, ...]:
+    """The networks of the folds that were trained."""
+    weights = (_weights(runs, fold) for fold in range(len(splits_of(data).spine_folds)))
+    return tuple(path for path in weights if path.exists())
+
+
 def _weights(runs: Path, fold: int) -> Path:
     return runs / "spine" / f"fold{fold}" / "weights.pt"

@@ -72,6 +72,26 @@ def acceptance_parameters(report: UncertaintyReport) -> dict[str, str]:
     }
 
 
+def uncertainty_headline(report: UncertaintyReport) -> dict[str, float]:
+    """Figures for targets and cards; errors in %, shares 0..1."""
+    correlation = {r.measure: r for r in rank_correlations(report.results)}
+    found = {f"spearman_{measure}": r.pooled for measure, r in correlation.items()}
+    found |= {f"spearman_within_{measure}": r.within_person for measure, r in correlation.items()}
+    review = flag_quality(report.results, report.limits.review_percent, REVIEW_ERROR_PERCENT)
+    found |= {"slices": len(report.results), "flagged": review.flagged, "flagged_of_wrong": review.recall}
+    for kind in ARM_AND_STREAKS:
+        chosen = [r for r in report.results if r.kind == kind]
+        found[f"dice_{kind}"] = float(np.median([r.dice for r in chosen]))
+        found[f"good_or_flagged_{kind}"] = sum(
+            r.dice >= AIMED_DICE or is_flagged(r, report.limits) for r in chosen
+        ) / len(chosen)
+    return found | {
+        "ece_before": report.calibration.before.expected_error,
+        "ece_after": report.calibration.after.expected_error,
+        **{key: float(value) for key, value in acceptance_parameters(report).items()},
+    }
+
+
 def uncertainty_page(reports: Sequence[UncertaintyReport], folder: Path) -> str:
     """The page; plots go into ``folder``."""
     return INTRODUCTION + "".join(_section(report, folder) for report in reports)
