@@ -13,6 +13,7 @@ from typing import Final
 from platformdirs import user_data_path
 
 from sarcopenia.domain.errors import SettingsError
+from sarcopenia.inference.contract import BODY_COMPARTMENTS, COMPARTMENT_CONTRACTS, ModelSet
 from sarcopenia.loopback import LOOPBACK
 
 SettingValue = str | int | float | Path | None
@@ -83,6 +84,21 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be {' or '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text.lower() == "on"
+
+
 _PORT: Final = _whole(1, 65535)
 
 SETTINGS: Final = (
@@ -97,6 +113,14 @@ SETTINGS: Final = (
     Setting("triton_http_port", "8000", "port", "HTTP port of the embedded Triton, on loopback.", _PORT),
     Setting("triton_grpc_port", "8001", "port", "gRPC port of the embedded Triton, on loopback.", _PORT),
     Setting("triton_metrics_port", "8002", "port", "Metrics port of the embedded Triton, on loopback.", _PORT),
+    Setting(
+        "compartment_model",
+        BODY_COMPARTMENTS,
+        "",
+        "Model that outlines muscle and fat; the teacher is for servers with a GPU.",
+        _one_of(*(contract.name for contract in COMPARTMENT_CONTRACTS)),
+    ),
+    Setting("research", "off", "", "Load the experimental pattern classifier and show its view.", _switch),
     Setting("dashboard_port", "8501", "port", "Port of the dashboard, on loopback.", _PORT),
     Setting("lease_s", "60", "s", "A job whose worker is silent for so long is taken over.", _seconds(1, 3600)),
     Setting("poll_s", "1", "s", "How long an idle worker waits before it looks for work again.", _seconds(0.05, 60)),
@@ -118,6 +142,8 @@ class Settings:
     triton_http_port: int = 8000
     triton_grpc_port: int = 8001
     triton_metrics_port: int = 8002
+    compartment_model: str = BODY_COMPARTMENTS
+    research: bool = False
     dashboard_port: int = 8501
     lease_s: float = 60.0
     poll_s: float = 1.0
@@ -127,6 +153,12 @@ class Settings:
     def triton_address(self) -> str:
         """HOST:PORT of the gRPC endpoint: of the given Triton, else of the embedded one of this machine."""
         return self.triton_url or f"{LOOPBACK}:{self.triton_grpc_port}"
+
+    @property
+    def models(self) -> ModelSet:
+        """The models that these settings ask for."""
+        (compartments,) = [each for each in COMPARTMENT_CONTRACTS if each.name == self.compartment_model]
+        return ModelSet(compartments=compartments, research=self.research)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

@@ -4,11 +4,14 @@ Both networks see a fixed mm grid in a canonical orientation (`sarcopenia.assess
 HU travel as INT16, probabilities as UINT8 (255 = certain): half a level of 1/255 is far below the spread of members.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 SPINE_LEVEL: Final = "spine_level"
 BODY_COMPARTMENTS: Final = "body_compartments"
+BODY_COMPARTMENTS_TEACHER: Final = "body_compartments_teacher"
+SCAN_QUALITY: Final = "scan_quality"
+SARCOPENIA_CLASSIFIER: Final = "sarcopenia_classifier"
 
 SPINE_GRID_MM: Final = 2.5
 """Pixel size of the spine projections, along z and across, in mm."""
@@ -24,6 +27,8 @@ AXIAL_SIZE_MULTIPLE: Final = 32
 
 AIR_HU: Final = -1024
 COMPARTMENT_COUNT: Final = 5
+DEGRADATION_COUNT: Final = 6
+"""Kinds of `sarcopenia.domain.results.Degradation`, in their order."""
 
 
 @dataclass(frozen=True)
@@ -79,4 +84,67 @@ BODY_COMPARTMENTS_CONTRACT: Final = ModelContract(
     outputs=(TensorSpec("member_probability", "TYPE_UINT8", (-1, COMPARTMENT_COUNT, -1, -1)),),
 )
 
-CONTRACTS: Final = (SPINE_LEVEL_CONTRACT, BODY_COMPARTMENTS_CONTRACT)
+BODY_COMPARTMENTS_TEACHER_CONTRACT: Final = replace(BODY_COMPARTMENTS_CONTRACT, name=BODY_COMPARTMENTS_TEACHER)
+"""The ensemble that the student was distilled from: the same tensors, other weights, for servers with a GPU."""
+
+SCAN_QUALITY_CONTRACT: Final = ModelContract(
+    name=SCAN_QUALITY,
+    version="1",
+    max_batch_size=8,
+    canary_dims=(1, AXIAL_SIZE_MULTIPLE, AXIAL_SIZE_MULTIPLE),
+    inputs=(TensorSpec("ct_hu", "TYPE_INT16", (1, -1, -1)),),
+    outputs=(
+        TensorSpec("predicted_ssim", "TYPE_FP32", (1,)),
+        TensorSpec("degradation_probability", "TYPE_FP32", (DEGRADATION_COUNT,)),
+    ),
+)
+
+SARCOPENIA_CLASSIFIER_CONTRACT: Final = ModelContract(
+    name=SARCOPENIA_CLASSIFIER,
+    version="1",
+    max_batch_size=4,
+    canary_dims=(1, AXIAL_SIZE_MULTIPLE, AXIAL_SIZE_MULTIPLE),
+    # slices of one slab, from feet to head
+    inputs=(TensorSpec("slab_hu", "TYPE_INT16", (-1, -1, -1)),),
+    outputs=(
+        TensorSpec("low_muscle_probability", "TYPE_FP32", (1,)),
+        TensorSpec("slice_attention", "TYPE_FP32", (-1,)),
+    ),
+)
+
+COMPARTMENT_CONTRACTS: Final = (BODY_COMPARTMENTS_CONTRACT, BODY_COMPARTMENTS_TEACHER_CONTRACT)
+"""The models that can outline the compartments; an installation uses one of them."""
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """The models that an installation works with; nothing else is loaded, asked or shown.
+
+    Attributes
+    ----------
+    compartments: one of `COMPARTMENT_CONTRACTS`.
+    quality: whether `scan_quality` is served.
+    research: whether the experimental `sarcopenia_classifier` is.
+    """
+
+    compartments: ModelContract = BODY_COMPARTMENTS_CONTRACT
+    quality: bool = False
+    research: bool = False
+
+    @property
+    def contracts(self) -> tuple[ModelContract, ...]:
+        """Contracts of the set."""
+        quality = (SCAN_QUALITY_CONTRACT,) if self.quality else ()
+        research = (SARCOPENIA_CLASSIFIER_CONTRACT,) if self.research else ()
+        return (SPINE_LEVEL_CONTRACT, self.compartments, *quality, *research)
+
+
+DEFAULT_MODELS: Final = ModelSet()
+CONTRACTS: Final = DEFAULT_MODELS.contracts
+"""What every assessment needs where nothing else is set."""
+ALL_CONTRACTS: Final = (
+    SPINE_LEVEL_CONTRACT,
+    *COMPARTMENT_CONTRACTS,
+    SCAN_QUALITY_CONTRACT,
+    SARCOPENIA_CLASSIFIER_CONTRACT,
+)

@@ -19,6 +19,8 @@ GOOD_VALUES = {
     "triton_http_port": ("9000", 9000),
     "triton_grpc_port": ("9001", 9001),
     "triton_metrics_port": ("9002", 9002),
+    "compartment_model": ("body_compartments_teacher", "body_compartments_teacher"),
+    "research": ("on", True),
     "dashboard_port": ("9501", 9501),
     "lease_s": ("2.5", 2.5),
     "poll_s": ("0.2", 0.2),
@@ -54,6 +56,19 @@ def test_default_database_and_blobs_lie_in_the_data_folder() -> None:
     assert settings.triton_url is None
 
 
+def names_of(**environment: str) -> list[str]:
+    return [contract.name for contract in Settings.from_environment(environment).models.contracts]
+
+
+def test_settings_choose_the_models_and_no_others() -> None:
+    assert names_of() == ["spine_level", "body_compartments"]
+    assert names_of(SARCOPENIA_COMPARTMENT_MODEL="body_compartments_teacher", SARCOPENIA_RESEARCH="On") == [
+        "spine_level",
+        "body_compartments_teacher",
+        "sarcopenia_classifier",
+    ]
+
+
 def test_relative_data_folder_becomes_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert Settings.from_environment({"SARCOPENIA_DATA_DIR": "data"}).data_dir == tmp_path / "data"
@@ -76,6 +91,8 @@ def test_blank_variable_means_default() -> None:
         ("SARCOPENIA_TRITON_URL", "http://triton:8000"),
         ("SARCOPENIA_TRITON_URL", "triton"),
         ("SARCOPENIA_DATABASE_URL", "records.sqlite3"),
+        ("SARCOPENIA_COMPARTMENT_MODEL", "spine_level"),
+        ("SARCOPENIA_RESEARCH", "perhaps"),
     ],
 )
 def test_bad_value_names_the_variable_and_what_to_do(variable: str, text: str) -> None:
