@@ -7,9 +7,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from sarcopenia.domain.results import ModelIdentity
-from sarcopenia.inference.contract import BODY_COMPARTMENTS_CONTRACT, CONTRACTS, SPINE_LEVEL_CONTRACT, ModelContract
-from sarcopenia.inference.port import ModelHealth, SpineProfile
+from inference_server.evaluation.cards import PARAMETER
+from sarcopenia.domain.results import AcceptanceRule, ModelIdentity
+from sarcopenia.inference.acceptance import acceptance_rule
+from sarcopenia.inference.contract import (
+    DEFAULT_MODELS,
+    SARCOPENIA_CLASSIFIER_CONTRACT,
+    SCAN_QUALITY_CONTRACT,
+    SPINE_LEVEL_CONTRACT,
+    ModelContract,
+    ModelSet,
+)
+from sarcopenia.inference.port import ModelHealth, QualityRating, SlabPattern, SpineProfile
 
 BACKEND = "onnxruntime, in process"
 
@@ -17,8 +26,10 @@ BACKEND = "onnxruntime, in process"
 class LocalModelClient:
     """`sarcopenia.inference.port.ModelClient` on the files of a model repository."""
 
-    def __init__(self, repository: Path) -> None:
-        self._files = {c.name: repository / c.name / c.version / "model.onnx" for c in CONTRACTS}
+    def __init__(self, repository: Path, models: ModelSet = DEFAULT_MODELS) -> None:
+        self._repository = repository
+        self._models = models
+        self._files = {c.name: repository / c.name / c.version / "model.onnx" for c in models.contracts}
         self._sessions = {
             name: onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
             for name, path in self._files.items()
@@ -33,7 +44,21 @@ class LocalModelClient:
 
     def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
         """See `ModelClient.segment_compartments`."""
-        return self._run(BODY_COMPARTMENTS_CONTRACT, slices_hu_nyx[:, None])[0]
+        return self._run(self._models.compartments, slices_hu_nyx[:, None])[0]
+
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+        """See `ModelClient.rate_quality`."""
+        if not self._models.quality:
+            return None
+        ssim, degradation = self._run(SCAN_QUALITY_CONTRACT, slices_hu_nyx[:, None])
+        return QualityRating(ssim[:, 0], degradation)
+
+    def classify_slab(self, slab_hu_nyx: NDArray[np.int16]) -> SlabPattern | None:
+        """See `ModelClient.classify_slab`."""
+        if not self._models.research:
+            return None
+        probability, attention = self._run(SARCOPENIA_CLASSIFIER_CONTRACT, slab_hu_nyx[None])
+        return SlabPattern(float(probability[0, 0]), attention[0])
 
     def identities(self) -> tuple[ModelIdentity, ...]:
         """See `ModelClient.identities`."""
@@ -41,9 +66,15 @@ class LocalModelClient:
             ModelIdentity(
                 c.name, c.version, hashlib.sha256(self._files[c.name].read_bytes()).hexdigest(), "FP32", BACKEND
             )
-            for c in CONTRACTS
+            for c in self._models.contracts
         )
+
+    def acceptance_rule(self) -> AcceptanceRule:
+        """See `ModelClient.acceptance_rule`."""
+        configs = {name: self._repository / name / "config.pbtxt" for name in self._files}
+        parameters = {name: dict(PARAMETER.findall(path.read_text("utf-8"))) for name, path in configs.items()}
+        return acceptance_rule(self._models, parameters)
 
     def check(self, deadline_s: float = 5.0) -> tuple[ModelHealth, ...]:  # part of the port
         """See `ModelClient.check`; files that were loaded answer."""
-        return tuple(ModelHealth(c.name, c.version, True, None, None, "loaded") for c in CONTRACTS)
+        return tuple(ModelHealth(c.name, c.version, True, None, None, "loaded") for c in self._models.contracts)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sarcopenia.assessment.composition import VAT_HU, HuRange
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement
+from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, PatternFinding
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,16 @@ class AssessmentArrays:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Result of one assessment; ``arrays`` is ``None`` when L3 is not in the scan, the rest for a single slice."""
+    """Result of one assessment; ``arrays`` is ``None`` when L3 is not in the scan, the rest for a single slice.
+
+    ``pattern`` is experimental and ``None`` where research is off or nothing was measured.
+    """
 
     measurement: Measurement
     arrays: AssessmentArrays | None
     level: LevelFinding | None
     scouts: Scouts | None
+    pattern: PatternFinding | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Flags: what a person must know about a scan or a result, with a stable code and words; and the verdict they lead to.
 
-The limits stand here with their reason. A flag of severity *block* forbids a clinical verdict, *review* asks a person
+Limits that were chosen for the served weights come with them (`AcceptanceRule`); the others stand here with their
+reason. A flag of severity *block* forbids a clinical verdict, *review* asks a person
 to look, *info* only tells.
 """
 
@@ -8,12 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sarcopenia.domain.results import Flag, ImageQuality, LevelAnchor, LevelFinding, Severity, Uncertainty, Verdict
+from sarcopenia.domain.results import (
+    AcceptanceRule,
+    Degradation,
+    Flag,
+    ImageQuality,
+    LevelAnchor,
+    LevelFinding,
+    Severity,
+    Uncertainty,
+    Verdict,
+)
 from sarcopenia.domain.volume import CtVolume
 
-COV_REVIEW_PERCENT: Final = 2.5
-"""Members of the ensemble that differ by more than the median published SMA error: a person should look."""
-COV_REJECT_PERCENT: Final = 10.0
 LEVEL_SPREAD_REVIEW_MM: Final = 10.0
 """A third of a lumbar vertebra: beyond it the slice may be at a disc or the neighbour."""
 THICK_ABOVE_MM: Final = 5.5
@@ -24,6 +32,14 @@ SLAB_REVIEW: Final = 0.10
 PLAUSIBLE_SMA_CM2: Final = (35.0, 350.0)
 EDGE_MM: Final = 10.0
 ADULT_YEARS: Final = 18
+DEGRADATION_WORDS: Final = {
+    Degradation.NONE: "no single cause",
+    Degradation.MOTION: "motion",
+    Degradation.STREAK: "streaks",
+    Degradation.NOISE: "noise",
+    Degradation.RING: "rings",
+    Degradation.TRUNCATION: "a cut field of view",
+}
 
 
 @dataclass(frozen=True)
@@ -96,9 +112,9 @@ def _anchor_flags(anchor: LevelAnchor) -> list[Flag]:
     return []
 
 
-def slice_flags(evidence: SliceEvidence) -> list[Flag]:
-    """Flags of the measured slice."""
-    flags = list(_agreement_flags(evidence))
+def slice_flags(evidence: SliceEvidence, rule: AcceptanceRule) -> list[Flag]:
+    """Flags of the measured slice by the rule of the served weights."""
+    flags = [*_agreement_flags(evidence, rule), *_rating_flags(evidence.quality, rule)]
     quality = evidence.quality
     if evidence.muscle_is_cut:
         flags.append(Flag("muscle_cut", "The field of view cuts through muscle: SMA is too small.", Severity.BLOCK))
@@ -113,11 +129,23 @@ def slice_flags(evidence: SliceEvidence) -> list[Flag]:
     return flags
 
 
-def _agreement_flags(evidence: SliceEvidence) -> Iterable[Flag]:
+def _rating_flags(quality: ImageQuality, rule: AcceptanceRule) -> Iterable[Flag]:
+    """Flags of the rating by `scan_quality`; none where it did not look."""
+    ssim, kind = quality.predicted_ssim, quality.degradation
+    if ssim is None or kind is None or rule.ssim_review is None or rule.ssim_reject is None:
+        return
+    found = f"(predicted similarity to a clean slice {ssim:.2f}; most likely {DEGRADATION_WORDS[kind]})"
+    if ssim < rule.ssim_reject:
+        yield Flag("unusable_quality", f"The image is too degraded to be measured {found}.", Severity.BLOCK)
+    elif ssim < rule.ssim_review:
+        yield Flag("poor_quality", f"The image is degraded {found}; look at the mask.")
+
+
+def _agreement_flags(evidence: SliceEvidence, rule: AcceptanceRule) -> Iterable[Flag]:
     cov = evidence.uncertainty.sma_cov_percent
-    if cov > COV_REJECT_PERCENT:
+    if cov > rule.cov_reject_percent:
         yield Flag("area_rejected", f"The models disagree by {cov:.0f} % on the muscle area.", Severity.BLOCK)
-    elif cov > COV_REVIEW_PERCENT:
+    elif cov > rule.cov_review_percent:
         yield Flag("area_uncertain", f"The models differ by {cov:.1f} % on the muscle area; look at the mask.")
     slab, low_high = evidence.slab_sma_cm2, PLAUSIBLE_SMA_CM2
     if slab is not None and abs(slab / max(evidence.sma_cm2, 1e-6) - 1) > SLAB_REVIEW:
@@ -126,7 +154,7 @@ def _agreement_flags(evidence: SliceEvidence) -> Iterable[Flag]:
         yield Flag("implausible_area", f"A muscle area of {evidence.sma_cm2:.0f} cm² is hardly possible at L3.")
 
 
-REJECTING: Final = frozenset({"not_hu", "muscle_cut", "area_rejected"})
+REJECTING: Final = frozenset({"not_hu", "muscle_cut", "area_rejected", "unusable_quality"})
 
 
 def verdict_of(flags: Iterable[Flag]) -> Verdict:

@@ -25,7 +25,8 @@ from sarcopenia.assessment.events import (
 )
 from sarcopenia.assessment.flags import SliceEvidence, level_flags, scan_flags, slice_flags, verdict_of
 from sarcopenia.assessment.level import find_level
-from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut, noise_sd_hu
+from sarcopenia.assessment.pattern import find_pattern
+from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut, noise_sd_hu, rate_slice
 from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
@@ -34,11 +35,14 @@ from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import (
+    AcceptanceRule,
+    Degradation,
     Flag,
     ImageQuality,
     LevelFinding,
     LevelRule,
     Measurement,
+    PatternFinding,
     Provenance,
     Severity,
     Uncertainty,
@@ -46,6 +50,7 @@ from sarcopenia.domain.results import (
     VertebraPosition,
 )
 from sarcopenia.domain.volume import CtVolume
+from sarcopenia.inference.contract import SARCOPENIA_CLASSIFIER
 from sarcopenia.inference.port import ModelClient
 
 MIN_SPINE_LENGTH_MM = 40.0
@@ -76,6 +81,16 @@ class _Target:
     level: str | None
     rule: LevelRule
     averaged_slices: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the models brought for the measured slice and its slab (mean SMA in cm², ``None`` without neighbours)."""
+
+    arrays: AssessmentArrays
+    segmented: SegmentedSlice
+    slab_sma_cm2: float | None
+    pattern: PatternFinding | None
 
 
 def assess(
@@ -110,7 +125,9 @@ def assess(
     areas = [_sma_cm2(found, planes[0]) for found in segmented]
     slab_sma = float(np.mean(areas[: len(slab)])) if len(slab) > 1 else None
     search = _with_candidate_areas(search, tuple(areas[len(slab) :]))
-    yield AssessmentFinished(_measured(volume, models, search, target, (arrays, segmented[0], slab_sma), options))
+    pattern = find_pattern(slab, segmented[: len(slab)], models)
+    found = _Found(arrays, segmented[0], slab_sma, pattern)
+    yield AssessmentFinished(_measured(volume, models, search, target, found, options))
 
 
 def _event(stage: Stage, text: str) -> StageEvent:
@@ -192,32 +209,33 @@ def _measured(
     models: ModelClient,
     search: _Search,
     target: _Target,
-    found: tuple[AssessmentArrays, SegmentedSlice, float | None],
+    found: _Found,
     options: AssessmentOptions,
 ) -> Assessment:
-    arrays, segmented, slab_sma_cm2 = found
+    arrays = found.arrays
     compartments_yx = arrays.compartments.compartments_yx
     composition = body_composition(arrays.hu_yx, compartments_yx, arrays.plane.pixel_area_mm2, options.vat_range_hu)
-    uncertainty = _uncertainty(segmented, search.level, target.rule)
-    quality = _quality(volume, arrays, target)
+    uncertainty = _uncertainty(found.segmented, search.level, target.rule)
+    quality = _quality(volume, arrays, target, rate_slice(found.segmented.model_hu_yx, models))
     edge = cut_edge(arrays.hu_yx, arrays.plane)
     cut = muscle_is_cut(edge, compartments_yx, arrays.plane)
-    evidence = SliceEvidence(composition.sma_cm2, slab_sma_cm2, uncertainty, quality, bool(edge.any()), cut)
-    flags = (*scan_flags(volume), *_level_flags(volume, search.level, target), *slice_flags(evidence))
+    evidence = SliceEvidence(composition.sma_cm2, found.slab_sma_cm2, uncertainty, quality, bool(edge.any()), cut)
+    rule = models.acceptance_rule()
+    flags = (*scan_flags(volume), *_level_flags(volume, search.level, target), *slice_flags(evidence, rule))
     measurement = Measurement(
         level=target.level,
         slice_index=target.slice_index,
         slice_z_mm=float(volume.geometry.slice_z_mm[target.slice_index]),
         slice_sop_instance_uid=volume.sop_instance_uids[target.slice_index] or None,
         composition=composition,
-        slab_sma_cm2=slab_sma_cm2,
+        slab_sma_cm2=found.slab_sma_cm2,
         uncertainty=uncertainty,
         quality=quality,
         flags=flags,
         verdict=verdict_of(flags),
-        provenance=_provenance(volume, models, target, options),
+        provenance=_provenance(volume, models, target, options, rule),
     )
-    return Assessment(measurement, arrays, search.level, search.scouts)
+    return Assessment(measurement, arrays, search.level, search.scouts, found.pattern)
 
 
 def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: LevelRule) -> Uncertainty:
@@ -231,12 +249,16 @@ def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: Le
     )
 
 
-def _quality(volume: CtVolume, arrays: AssessmentArrays, target: _Target) -> ImageQuality:
+def _quality(
+    volume: CtVolume, arrays: AssessmentArrays, target: _Target, rating: tuple[float | None, Degradation | None]
+) -> ImageQuality:
     nominal = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0]
     return ImageQuality(
         effective_thickness_mm=max(nominal, AVERAGED_THICKNESS_MM if target.averaged_slices > 1 else 0.0) or None,
         noise_sd_hu=noise_sd_hu(arrays.hu_yx, arrays.compartments.muscle_yx),
         hole_fraction=hole_fraction(arrays.hu_yx, arrays.compartments.compartments_yx, arrays.plane.pixel_area_mm2),
+        predicted_ssim=rating[0],
+        degradation=rating[1],
     )
 
 
@@ -252,19 +274,24 @@ def _without_l3(volume: CtVolume, models: ModelClient, search: _Search, options:
     """The finding "L3 is not in this scan"."""
     level = search.level
     flags = (*scan_flags(volume), *(level_flags(volume, level) if level is not None else ()))
-    provenance = _provenance(volume, models, _Target(0, None, LevelRule.MID_L3, 1), options)
+    target = _Target(0, None, LevelRule.MID_L3, 1)
+    provenance = _provenance(volume, models, target, options, models.acceptance_rule())
     measurement = Measurement(None, None, None, None, None, None, None, None, flags, Verdict.NO_L3, provenance)
     return Assessment(measurement, None, level, search.scouts)
 
 
-def _provenance(volume: CtVolume, models: ModelClient, target: _Target, options: AssessmentOptions) -> Provenance:
+def _provenance(
+    volume: CtVolume, models: ModelClient, target: _Target, options: AssessmentOptions, rule: AcceptanceRule
+) -> Provenance:
     return Provenance(
-        models=models.identities(),
+        # The classifier has no part in the measurement.
+        models=tuple(each for each in models.identities() if each.name != SARCOPENIA_CLASSIFIER),
         software_version=metadata.version("sarcopenia-dashboard"),
         level_rule=target.rule,
         series_hash=volume.series_hash,
         vat_range_hu=options.vat_range_hu,
         averaged_slices=target.averaged_slices,
+        acceptance=rule,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the image itself says about how far its numbers can be trusted: noise, holes, a cut field of view."""
+"""What the image says about how far its numbers can be trusted: noise, holes, a cut field of view, `scan_quality`."""
 
 from typing import Final
 
@@ -9,8 +9,9 @@ from scipy import ndimage
 from sarcopenia.assessment.composition import MUSCLE_HU
 from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import Compartment
+from sarcopenia.domain.results import Compartment, Degradation
 from sarcopenia.inference.contract import AIR_HU
+from sarcopenia.inference.port import ModelClient
 
 HOLE_AREA_MM2: Final = 12.0
 """Non-muscle specks inside the wall up to this size are noise, not fat."""
@@ -19,6 +20,19 @@ TISSUE_HU: Final = -150
 CUT_LENGTH_MM: Final = 15.0
 CUT_REACH_MM: Final = 6.0
 MAD_TO_SD: Final = 1.4826
+
+
+def rate_slice(model_hu_yx: NDArray[np.int16], models: ModelClient) -> tuple[float | None, Degradation | None]:
+    """Predicted SSIM and the likeliest degradation of a slice on the model grid; ``None`` where nothing rates.
+
+    Raises
+    ------
+    InferenceError: the model could not be asked.
+    """
+    rating = models.rate_quality(model_hu_yx[None])
+    if rating is None:
+        return None, None
+    return float(rating.predicted_ssim_n[0]), tuple(Degradation)[int(rating.degradation_nk[0].argmax())]
 
 
 def hole_fraction(hu_yx: NDArray[np.int16], compartments_yx: NDArray[np.uint8], pixel_area_mm2: float) -> float:

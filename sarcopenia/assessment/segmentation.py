@@ -21,12 +21,14 @@ class SegmentedSlice:
     ----------
     member_sma_cm2: SMA in cm² that every member would have measured.
     entropy, variance: see `sarcopenia.assessment.uncertainty.wall_entropy` (nats) and `wall_variance`.
+    model_hu_yx: int16 slice on the model grid, as it was sent to the model.
     """
 
     compartments: CompartmentMap
     member_sma_cm2: tuple[float, ...]
     entropy: float
     variance: float
+    model_hu_yx: NDArray[np.int16]
 
 
 def segment_slices(
@@ -44,13 +46,17 @@ def segment_slices(
     batch = np.stack([np.round(g.to_model(image)) for g, image in zip(grids, images, strict=True)]).astype(np.int16)
     answers = models.segment_compartments(batch)
     return [
-        _segmented(image, plane, grid, answer)
-        for image, plane, grid, answer in zip(images, planes, grids, answers, strict=True)
+        _segmented(image, plane, grid, sent, answer)
+        for image, plane, grid, sent, answer in zip(images, planes, grids, batch, answers, strict=True)
     ]
 
 
 def _segmented(
-    hu_yx: NDArray[np.int16], plane: PlaneGeometry, grid: AxialGrid, members_mcyx: NDArray[np.uint8]
+    hu_yx: NDArray[np.int16],
+    plane: PlaneGeometry,
+    grid: AxialGrid,
+    model_hu_yx: NDArray[np.int16],
+    members_mcyx: NDArray[np.uint8],
 ) -> SegmentedSlice:
     """Mean of the members on native pixels, and every member's own muscle area."""
     total: NDArray[np.float32] | None = None
@@ -69,4 +75,5 @@ def _segmented(
         member_sma_cm2=tuple(areas_cm2),
         entropy=wall_entropy(probability_mcyx),
         variance=wall_variance(probability_mcyx),
+        model_hu_yx=model_hu_yx,
     )

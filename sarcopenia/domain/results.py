@@ -138,13 +138,30 @@ class BodyComposition:
     vat_range_hu: tuple[int, int]
 
 
+class Degradation(StrEnum):
+    """What can spoil a slice, in the order of `scan_quality`'s answer."""
+
+    NONE = "none"
+    MOTION = "motion"
+    STREAK = "streak"
+    NOISE = "noise"
+    RING = "ring"
+    TRUNCATION = "truncation"
+
+
 @dataclass(frozen=True)
 class ImageQuality:
-    """Properties of the measured image: effective thickness, noise SD in muscle, share of holes in the muscle wall."""
+    """Properties of the measured image: effective thickness, noise SD in muscle, share of holes in the muscle wall.
+
+    ``predicted_ssim`` (0..1) is how similar the slice is to its undegraded self, ``degradation`` the likeliest kind of
+    degradation, both by `scan_quality`; ``None`` where that model did not look.
+    """
 
     effective_thickness_mm: float | None
     noise_sd_hu: float | None
     hole_fraction: float
+    predicted_ssim: float | None = None
+    degradation: Degradation | None = None
 
 
 @dataclass(frozen=True)
@@ -174,8 +191,28 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
+class AcceptanceRule:
+    """Limits by which a result is accepted; chosen on validation, they belong to the weights that are served.
+
+    Attributes
+    ----------
+    cov_review_percent, cov_reject_percent: CoV of the SMA above which a person looks, and above which the area is not
+        to be used.
+    temperature: of the softmax; already part of the served graph, told because the limits hold for it alone.
+    ssim_review, ssim_reject: predicted SSIM below which a person looks, and below which the area is not to be used;
+        ``None`` where `scan_quality` is not served.
+    """
+
+    cov_review_percent: float
+    cov_reject_percent: float
+    temperature: float
+    ssim_review: float | None = None
+    ssim_reject: float | None = None
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """Everything needed to say where a number comes from."""
+    """Everything needed to say where a number comes from; ``acceptance`` is ``None`` in those of earlier software."""
 
     models: tuple[ModelIdentity, ...]
     software_version: str
@@ -183,6 +220,25 @@ class Provenance:
     series_hash: str
     vat_range_hu: tuple[int, int]
     averaged_slices: int
+    acceptance: AcceptanceRule | None = None
+
+
+@dataclass(frozen=True)
+class PatternFinding:
+    """What the experimental `sarcopenia_classifier` says of a slab; never part of a measurement.
+
+    Attributes
+    ----------
+    low_muscle_probability: 0..1.
+    slice_indices: slices of the slab, from feet to head.
+    slice_attention: share of each of them in the answer, sums to 1.
+    model: the weights that answered.
+    """
+
+    low_muscle_probability: float
+    slice_indices: tuple[int, ...]
+    slice_attention: tuple[float, ...]
+    model: ModelIdentity
 
 
 @dataclass(frozen=True)

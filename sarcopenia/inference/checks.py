@@ -13,6 +13,7 @@ from sarcopenia.domain.errors import InferenceRejectedError
 from sarcopenia.inference.contract import (
     AXIAL_SIZE_MULTIPLE,
     COMPARTMENT_COUNT,
+    DEGRADATION_COUNT,
     SPINE_LENGTH_MULTIPLE,
     SPINE_WIDTH,
 )
@@ -45,6 +46,20 @@ def require_member_probability(answer: NDArray[np.uint8], slices_nyx: NDArray[np
     _require_multiple("number of ensemble members", answer.shape[1], 1)
 
 
+def require_rating(ssim: NDArray[np.float32], degradation: NDArray[np.float32], count: int) -> None:
+    """Raise `InferenceRejectedError` unless float32 (count, 1) and (count, 6), finite."""
+    require_tensor("predicted_ssim", ssim, "TYPE_FP32", (count, 1))
+    require_tensor("degradation_probability", degradation, "TYPE_FP32", (count, DEGRADATION_COUNT))
+    _require_finite("predicted_ssim", ssim)
+
+
+def require_pattern(probability: NDArray[np.float32], attention: NDArray[np.float32], count: int) -> None:
+    """Raise `InferenceRejectedError` unless float32 (1, 1) and (1, count), finite."""
+    require_tensor("low_muscle_probability", probability, "TYPE_FP32", (1, 1))
+    require_tensor("slice_attention", attention, "TYPE_FP32", (1, count))
+    _require_finite("low_muscle_probability", probability)
+
+
 def require_tensor(name: str, array: NDArray[Any] | None, data_type: str, shape: Shape) -> NDArray[Any]:
     """Return the array; raise `InferenceRejectedError` unless it is there with this Triton data type and shape."""
     if array is None:
@@ -57,6 +72,12 @@ def require_tensor(name: str, array: NDArray[Any] | None, data_type: str, shape:
             f"not {array.dtype} of shape {array.shape}."
         )
     return array
+
+
+def _require_finite(name: str, array: NDArray[np.float32]) -> None:
+    # NaN would pass every limit: no comparison with it is true.
+    if not np.isfinite(array).all():
+        raise InferenceRejectedError(f"{name}: the model answers with a value that is no number.")
 
 
 def _require_multiple(what: str, size: int, multiple: int) -> None:

@@ -7,6 +7,7 @@ useless on a patient. Same tensors in, same answer out; the same contract checks
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,19 +15,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sarcopenia.domain.errors import InferenceError
-from sarcopenia.domain.results import Compartment, ModelIdentity
+from sarcopenia.domain.results import AcceptanceRule, Compartment, Degradation, ModelIdentity
 from sarcopenia.inference.checks import require_axial_slices, require_spine_projections
-from sarcopenia.inference.contract import AXIAL_GRID_MM, COMPARTMENT_COUNT, CONTRACTS, SPINE_GRID_MM
-from sarcopenia.inference.port import ModelHealth, SpineProfile
+from sarcopenia.inference.contract import AXIAL_GRID_MM, COMPARTMENT_COUNT, DEFAULT_MODELS, SPINE_GRID_MM, ModelSet
+from sarcopenia.inference.port import ModelHealth, QualityRating, SlabPattern, SpineProfile
 
 SpineScript = Callable[[NDArray[np.int16]], SpineProfile]
 CompartmentScript = Callable[[NDArray[np.int16]], NDArray[np.uint8]]
+QualityScript = Callable[[NDArray[np.int16]], tuple[float, Degradation]]
 
 VERTEBRA_PITCH_MM: Final = 34.0
 SPREAD_VERTEBRAE: Final = 0.05
 LAST_RIB_COORDINATE, SACRUM_COORDINATE = 12.5, 17.5
 MEMBER_BLUR_PIXELS: Final = (0.8, 1.1, 1.4)
 """One member of the fake ensemble per width: they differ along the borders, as real ones do."""
+
+FAKE_RULE: Final = AcceptanceRule(2.5, 10.0, 1.0, 0.8, 0.6)
+"""Limits of nobody's weights."""
 
 BODY_HU, FAT_CEILING_HU, BONE_FLOOR_HU = -300, -30, 160
 SPINE_DEPTH_SHARE: Final = 0.68
@@ -86,6 +91,11 @@ def simple_compartments(hu_yx: NDArray[np.int16]) -> NDArray[np.uint8]:
     return answer
 
 
+def flawless(hu_yx: NDArray[np.int16]) -> tuple[float, Degradation]:
+    """Rate every slice as undegraded."""
+    return 1.0, Degradation.NONE
+
+
 class FakeModelClient:
     """`sarcopenia.inference.port.ModelClient` without a server.
 
@@ -93,6 +103,8 @@ class FakeModelClient:
     ----------
     spine: projections (2, z, SPINE_WIDTH) -> profile of z rows.
     compartments: slice (y, x) -> map of `Compartment` values.
+    quality: slice (y, x) -> predicted SSIM and the kind of degradation.
+    models: the set to play. rule: the limits to tell.
     failure: raised by every call, and told by `check`; may be set and cleared while the client is in use.
     """
 
@@ -100,10 +112,16 @@ class FakeModelClient:
         self,
         spine: SpineScript | None = None,
         compartments: CompartmentScript = simple_compartments,
+        quality: QualityScript = flawless,
+        models: ModelSet = DEFAULT_MODELS,
+        rule: AcceptanceRule = FAKE_RULE,
         failure: InferenceError | None = None,
     ) -> None:
         self._spine = spine or linear_spine()
         self._compartments = compartments
+        self._quality = quality
+        self._models = models
+        self._rule = rule
         self.failure = failure
 
     def locate_spine(self, projections_hu_czw: NDArray[np.int16]) -> SpineProfile:
@@ -118,20 +136,47 @@ class FakeModelClient:
         self._fail_if_told()
         return np.stack([_members(self._compartments(hu_yx)) for hu_yx in slices_hu_nyx])
 
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+        """See `ModelClient.rate_quality`; the scripted kind is certain."""
+        require_axial_slices(slices_hu_nyx)
+        self._fail_if_told()
+        if not self._models.quality:
+            return None
+        ssim, kinds = zip(*(self._quality(hu_yx) for hu_yx in slices_hu_nyx), strict=True)
+        certain = [[float(kind is each) for each in Degradation] for kind in kinds]
+        return QualityRating(np.array(ssim, np.float32), np.array(certain, np.float32))
+
+    def classify_slab(self, slab_hu_nyx: NDArray[np.int16]) -> SlabPattern | None:
+        """See `ModelClient.classify_slab`; the probability is the share of the body that is no soft tissue."""
+        require_axial_slices(slab_hu_nyx)
+        self._fail_if_told()
+        if not self._models.research:
+            return None
+        lean_n = (slab_hu_nyx > FAT_CEILING_HU).sum(axis=(1, 2)) + 1
+        body = np.count_nonzero(slab_hu_nyx > BODY_HU) + len(slab_hu_nyx)
+        return SlabPattern(1 - float(lean_n.sum() / body), (lean_n / lean_n.sum()).astype(np.float32))
+
     def identities(self) -> tuple[ModelIdentity, ...]:
         """See `ModelClient.identities`; the weights are named by the hash of the model's name."""
         self._fail_if_told()
         return tuple(
             ModelIdentity(c.name, c.version, hashlib.sha256(c.name.encode()).hexdigest(), "FP32", "fake")
-            for c in CONTRACTS
+            for c in self._models.contracts
         )
+
+    def acceptance_rule(self) -> AcceptanceRule:
+        """See `ModelClient.acceptance_rule`."""
+        self._fail_if_told()
+        return self._rule if self._models.quality else replace(self._rule, ssim_review=None, ssim_reject=None)
 
     def check(self, deadline_s: float = 5.0) -> tuple[ModelHealth, ...]:
         """See `ModelClient.check`."""
-        if self.failure is not None:
-            message, code = self.failure.message, self.failure.code
-            return tuple(ModelHealth(c.name, c.version, False, None, None, message, code) for c in CONTRACTS)
-        return tuple(ModelHealth(c.name, c.version, True, 1.0, 0, "The model answers.") for c in CONTRACTS)
+        contracts, failure = self._models.contracts, self.failure
+        if failure is not None:
+            return tuple(
+                ModelHealth(c.name, c.version, False, None, None, failure.message, failure.code) for c in contracts
+            )
+        return tuple(ModelHealth(c.name, c.version, True, 1.0, 0, "The model answers.") for c in contracts)
 
     def _fail_if_told(self) -> None:
         if self.failure is not None:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcopenia.domain.results import ModelIdentity
+from sarcopenia.domain.results import AcceptanceRule, ModelIdentity
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,28 @@ class ModelHealth:
     code: str = ""
 
 
+@dataclass(frozen=True)
+class QualityRating:
+    """What `scan_quality` says of n slices.
+
+    Attributes
+    ----------
+    predicted_ssim_n: float32 (n,), similarity to the undegraded slice.
+    degradation_nk: float32 (n, 6), probability of every `Degradation`, in their order.
+    """
+
+    predicted_ssim_n: NDArray[np.float32]
+    degradation_nk: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SlabPattern:
+    """What `sarcopenia_classifier` says of a slab of n slices: a probability, and the share of every slice in it."""
+
+    low_muscle_probability: float
+    slice_attention_n: NDArray[np.float32]
+
+
 class ModelClient(Protocol):
     """Typed access to the served models. Every method raises an `InferenceError` of the fitting kind."""
 
@@ -55,8 +77,20 @@ class ModelClient(Protocol):
         """Member probabilities (n, member, 5, y, x), uint8 with 255 = 1, of int16 slices (n, y, x) on the grid."""
         ...
 
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+        """How spoiled int16 slices (n, y, x) on the grid are; ``None`` where the set of models does not rate."""
+        ...
+
+    def classify_slab(self, slab_hu_nyx: NDArray[np.int16]) -> SlabPattern | None:
+        """Pattern of low muscle on int16 slices (n, y, x), feet to head; ``None`` where research is off."""
+        ...
+
     def identities(self) -> tuple[ModelIdentity, ...]:
         """Name, version and weights of every model that this client uses."""
+        ...
+
+    def acceptance_rule(self) -> AcceptanceRule:
+        """Limits that were chosen for the served weights."""
         ...
 
     def check(self, deadline_s: float = 5.0) -> tuple[ModelHealth, ...]:

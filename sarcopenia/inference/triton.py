@@ -23,22 +23,27 @@ from sarcopenia.domain.errors import (
     QueueFullError,
     ServerUnavailableError,
 )
-from sarcopenia.domain.results import ModelIdentity
+from sarcopenia.domain.results import AcceptanceRule, ModelIdentity
+from sarcopenia.inference.acceptance import acceptance_rule
 from sarcopenia.inference.checks import (
     require_axial_slices,
     require_member_probability,
+    require_pattern,
+    require_rating,
     require_spine_projections,
     require_tensor,
 )
 from sarcopenia.inference.contract import (
     AIR_HU,
-    BODY_COMPARTMENTS_CONTRACT,
-    CONTRACTS,
+    DEFAULT_MODELS,
+    SARCOPENIA_CLASSIFIER_CONTRACT,
+    SCAN_QUALITY_CONTRACT,
     SPINE_LEVEL_CONTRACT,
     ModelContract,
+    ModelSet,
     TensorSpec,
 )
-from sarcopenia.inference.port import ModelHealth, SpineProfile
+from sarcopenia.inference.port import ModelHealth, QualityRating, SlabPattern, SpineProfile
 from sarcopenia.settings import Settings
 
 CALL_TIMEOUT_S: Final = 60.0
@@ -92,11 +97,20 @@ class TritonModelClient:
     Parameters
     ----------
     url: HOST:PORT of Triton's gRPC endpoint; ``timeout_s``: deadline of one call.
+    models: the models to work with; a server may serve more, which are never asked.
     metrics_address: HOST:PORT of Triton's metrics endpoint, for the length of the queues; ``None``: not asked.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = CALL_TIMEOUT_S, metrics_address: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        models: ModelSet = DEFAULT_MODELS,
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+        metrics_address: str | None = None,
+    ) -> None:
         self.url = url
+        self._models = models
         self._timeout_s = timeout_s
         self._metrics_address = metrics_address
         self._client = triton_grpc.InferenceServerClient(url, channel_args=CHANNEL_OPTIONS)
@@ -105,7 +119,8 @@ class TritonModelClient:
     def from_settings(cls, settings: Settings) -> Self:
         """Connect to the given Triton, else to the embedded one; the metrics are on the same host."""
         url = settings.triton_address
-        return cls(url, metrics_address=f"{url.rpartition(':')[0]}:{settings.triton_metrics_port}")
+        metrics_address = f"{url.rpartition(':')[0]}:{settings.triton_metrics_port}"
+        return cls(url, settings.models, metrics_address=metrics_address)
 
     def __enter__(self) -> Self:
         return self
@@ -137,9 +152,26 @@ class TritonModelClient:
     def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
         """See `ModelClient.segment_compartments`; more slices than a batch holds go in several calls."""
         require_axial_slices(slices_hu_nyx)
-        size = BODY_COMPARTMENTS_CONTRACT.max_batch_size
-        batches = [slices_hu_nyx[start : start + size] for start in range(0, len(slices_hu_nyx), size)]
-        return np.concatenate([self._member_probability(batch) for batch in batches])
+        contract = self._models.compartments
+        return np.concatenate([self._member_probability(batch) for batch in _batches(slices_hu_nyx, contract)])
+
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+        """See `ModelClient.rate_quality`."""
+        require_axial_slices(slices_hu_nyx)
+        if not self._models.quality:
+            return None
+        ratings = [self._rating(batch) for batch in _batches(slices_hu_nyx, SCAN_QUALITY_CONTRACT)]
+        return QualityRating(*(np.concatenate(parts) for parts in zip(*ratings, strict=True)))
+
+    def classify_slab(self, slab_hu_nyx: NDArray[np.int16]) -> SlabPattern | None:
+        """See `ModelClient.classify_slab`."""
+        require_axial_slices(slab_hu_nyx)
+        if not self._models.research:
+            return None
+        answer = self._infer(SARCOPENIA_CLASSIFIER_CONTRACT, slab_hu_nyx[None], self._timeout_s)
+        probability, attention = answer["low_muscle_probability"], answer["slice_attention"]
+        require_pattern(probability, attention, len(slab_hu_nyx))
+        return SlabPattern(float(probability[0, 0]), attention[0])
 
     def identities(self) -> tuple[ModelIdentity, ...]:
         """Identities from the configuration that the server itself reports, so that they hold for a remote one too.
@@ -148,17 +180,34 @@ class TritonModelClient:
         ------
         InferenceRejectedError: the server does not say which weights it serves.
         """
-        return tuple(self._identity(contract) for contract in CONTRACTS)
+        return tuple(self._identity(contract) for contract in self._models.contracts)
+
+    def acceptance_rule(self) -> AcceptanceRule:
+        """Limits from the configuration that the server itself reports.
+
+        Raises
+        ------
+        InferenceRejectedError: the server does not tell them.
+        """
+        parameters = {c.name: _parameters(self._config(c)) for c in self._models.contracts}
+        return acceptance_rule(self._models, parameters)
 
     def check(self, deadline_s: float = 5.0) -> tuple[ModelHealth, ...]:
         """See `ModelClient.check`. Triton's own readiness is not asked: it stays true when a model's process died."""
         pending = self._pending_requests()
-        return tuple(self._canary(contract, deadline_s, pending.get(contract.name)) for contract in CONTRACTS)
+        return tuple(self._canary(each, deadline_s, pending.get(each.name)) for each in self._models.contracts)
 
     def _member_probability(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
-        answer = self._infer(BODY_COMPARTMENTS_CONTRACT, slices_hu_nyx[:, None], self._timeout_s)
+        answer = self._infer(self._models.compartments, slices_hu_nyx[:, None], self._timeout_s)
         require_member_probability(answer["member_probability"], slices_hu_nyx)
         return answer["member_probability"]
+
+    def _rating(self, slices_hu_nyx: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Predicted SSIM (n,) and probabilities of the degradations (n, 6) of one batch."""
+        answer = self._infer(SCAN_QUALITY_CONTRACT, slices_hu_nyx[:, None], self._timeout_s)
+        ssim, degradation = answer["predicted_ssim"], answer["degradation_probability"]
+        require_rating(ssim, degradation, len(slices_hu_nyx))
+        return ssim[:, 0], degradation
 
     def _infer(self, contract: ModelContract, batch: NDArray[np.int16], timeout_s: float) -> dict[str, NDArray[Any]]:
         """Return the outputs of one call by name, held to the contract."""
@@ -174,12 +223,16 @@ class TritonModelClient:
             raise inference_error(error, contract.name) from error
         return {spec.name: _output(spec, result.as_numpy(spec.name), len(batch)) for spec in contract.outputs}
 
-    def _identity(self, contract: ModelContract) -> ModelIdentity:
+    def _config(self, contract: ModelContract) -> Any:  # noqa: ANN401 # a protobuf message without types
+        """Return the configuration of a model as the server reports it."""
         try:
-            response = self._client.get_model_config(contract.name, contract.version, client_timeout=self._timeout_s)
+            return self._client.get_model_config(contract.name, contract.version, client_timeout=self._timeout_s).config
         except InferenceServerException as error:
             raise inference_error(error, contract.name) from error
-        parameters = {key: value.string_value for key, value in response.config.parameters.items()}
+
+    def _identity(self, contract: ModelContract) -> ModelIdentity:
+        config = self._config(contract)
+        parameters = _parameters(config)
         if not parameters.get("onnx_sha256"):
             raise InferenceRejectedError(
                 f"The server does not say which weights of the model {contract.name} it serves."
@@ -189,7 +242,7 @@ class TritonModelClient:
             version=contract.version,
             onnx_sha256=parameters["onnx_sha256"],
             precision=parameters.get("precision", "unknown"),
-            backend=response.config.backend,
+            backend=config.backend,
         )
 
     def _canary(self, contract: ModelContract, deadline_s: float, pending: int | None) -> ModelHealth:
@@ -215,6 +268,15 @@ class TritonModelClient:
         finally:
             connection.close()
         return {match["model"]: int(float(match["count"])) for match in PENDING_METRIC.finditer(text)}
+
+
+def _batches(slices_hu_nyx: NDArray[np.int16], contract: ModelContract) -> list[NDArray[np.int16]]:
+    size = contract.max_batch_size
+    return [slices_hu_nyx[start : start + size] for start in range(0, len(slices_hu_nyx), size)]
+
+
+def _parameters(config: Any) -> dict[str, str]:  # noqa: ANN401 # a protobuf message without types
+    return {key: value.string_value for key, value in config.parameters.items()}
 
 
 def _output(spec: TensorSpec, array: NDArray[Any] | None, batch_size: int) -> NDArray[Any]:

@@ -6,8 +6,9 @@ import pytest
 from sarcopenia.assessment import AssessmentFinished, AssessmentOptions, Stage, StageEvent, assess, run_assessment
 from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import ServerUnavailableError, SliceNotFoundError
-from sarcopenia.domain.results import LevelRule, Severity, Verdict
-from sarcopenia.inference.fake import FakeModelClient, known_spine
+from sarcopenia.domain.results import AcceptanceRule, Degradation, LevelRule, Severity, Verdict
+from sarcopenia.inference.contract import ModelSet
+from sarcopenia.inference.fake import FakeModelClient, known_spine, simple_compartments
 from sarcopenia.phantom import PhantomSpec, make_phantom
 
 SPEC = PhantomSpec(seed=5, pixel_spacing_mm=3.0, shape_yx=(112, 144), slice_spacing_mm=6.0, noise_sd_hu=6.0)
@@ -62,6 +63,63 @@ def test_the_result_carries_its_provenance(phantom):
     assert provenance.series_hash == phantom.volume.series_hash
     assert provenance.level_rule is LevelRule.MID_L3
     assert provenance.software_version
+
+
+def test_the_limits_of_the_weights_decide_and_are_kept(phantom):
+    """The spread of the fake's members lies between the limits in turn."""
+    cov = run_assessment(phantom.volume, client_for(phantom)).measurement.uncertainty.sma_cov_percent
+    for limits, expected in (
+        ((2 * cov, 3 * cov), None),
+        ((cov / 2, 2 * cov), "area_uncertain"),
+        ((0, cov / 2), "area_rejected"),
+    ):
+        rule = AcceptanceRule(*limits, 1.0)
+        result = run_assessment(phantom.volume, client_for(phantom, rule=rule))
+        assert {"area_uncertain", "area_rejected"} & codes(result) == ({expected} if expected else set())
+        assert result.measurement.provenance.acceptance == rule
+
+
+@pytest.mark.parametrize(
+    ("ssim", "code", "verdict"),
+    [(0.95, None, None), (0.75, "poor_quality", Verdict.REVIEW), (0.4, "unusable_quality", Verdict.REJECT)],
+)
+def test_a_degraded_slice_is_flagged_or_refused(phantom, ssim, code, verdict):
+    client = client_for(phantom, quality=lambda _: (ssim, Degradation.STREAK), models=ModelSet(quality=True))
+    measurement = run_assessment(phantom.volume, client).measurement
+    assert measurement.quality.predicted_ssim == pytest.approx(ssim)
+    assert measurement.quality.degradation is Degradation.STREAK
+    flags = [flag for flag in measurement.flags if flag.code.endswith("_quality")]
+    assert [flag.code for flag in flags] == ([code] if code else [])
+    assert all("streaks" in flag.text for flag in flags)
+    assert verdict in (None, measurement.verdict)
+
+
+def test_the_rated_slice_is_the_one_that_is_segmented(phantom):
+    seen = {}
+
+    def segment(hu_yx):
+        seen.setdefault("segmented", hu_yx)
+        return simple_compartments(hu_yx)
+
+    def rate(hu_yx):
+        seen["rated"] = hu_yx
+        return 1.0, Degradation.NONE
+
+    models = ModelSet(quality=True)
+    run_assessment(phantom.volume, client_for(phantom, compartments=segment, quality=rate, models=models))
+    np.testing.assert_array_equal(seen["rated"], seen["segmented"])
+
+
+def test_the_pattern_is_found_in_research_only_and_is_no_part_of_the_measurement(phantom):
+    off = run_assessment(phantom.volume, client_for(phantom))
+    on = run_assessment(phantom.volume, client_for(phantom, models=ModelSet(research=True)))
+    assert off.pattern is None
+    assert on.measurement == off.measurement
+    assert 0 <= on.pattern.low_muscle_probability <= 1
+    assert list(on.pattern.slice_indices) == sorted(on.pattern.slice_indices)
+    assert on.measurement.slice_index in on.pattern.slice_indices
+    assert sum(on.pattern.slice_attention) == pytest.approx(1)
+    assert on.pattern.model.name == "sarcopenia_classifier"
 
 
 def test_a_given_slice_is_measured_and_named(phantom):

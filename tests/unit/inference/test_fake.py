@@ -77,7 +77,10 @@ def test_told_failure_is_raised_by_every_call_and_told_by_check() -> None:
     for call in (
         lambda: client.locate_spine(PROJECTIONS),
         lambda: client.segment_compartments(SLICES),
+        lambda: client.rate_quality(SLICES),
+        lambda: client.classify_slab(SLICES),
         client.identities,
+        client.acceptance_rule,
     ):
         with pytest.raises(QueueFullError):
             call()

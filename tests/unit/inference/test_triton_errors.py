@@ -19,7 +19,14 @@ from sarcopenia.domain.errors import (
     QueueFullError,
     ServerUnavailableError,
 )
-from sarcopenia.inference.contract import COMPARTMENT_COUNT, SPINE_WIDTH
+from sarcopenia.domain.results import AcceptanceRule
+from sarcopenia.inference.contract import (
+    BODY_COMPARTMENTS_TEACHER_CONTRACT,
+    COMPARTMENT_COUNT,
+    DEFAULT_MODELS,
+    SPINE_WIDTH,
+    ModelSet,
+)
 from sarcopenia.inference.triton import TritonModelClient, inference_error
 from sarcopenia.settings import Settings
 
@@ -104,9 +111,11 @@ class StubbornServer:
         pass
 
 
-def client_of(server: StubbornServer, monkeypatch: pytest.MonkeyPatch) -> TritonModelClient:
+def client_of(
+    server: StubbornServer, monkeypatch: pytest.MonkeyPatch, models: ModelSet = DEFAULT_MODELS
+) -> TritonModelClient:
     monkeypatch.setattr("tritonclient.grpc.InferenceServerClient", lambda url, channel_args: server)
-    return TritonModelClient("triton:8001", timeout_s=7)
+    return TritonModelClient("triton:8001", models, timeout_s=7)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +142,71 @@ def test_a_profile_of_another_length_is_rejected(monkeypatch: pytest.MonkeyPatch
     client = client_of(StubbornServer({name: np.zeros((1, 17), np.float32) for name in names}), monkeypatch)
     with pytest.raises(InferenceRejectedError, match="vertebral_coordinate"):
         client.locate_spine(np.zeros((2, 16, SPINE_WIDTH), np.int16))
+
+
+@pytest.mark.parametrize(
+    ("ssim", "degradation"),
+    [((2, 1), (2, 5)), ((1, 1), (2, 6)), ((2,), (2, 6)), ((2, 2), (2, 6))],
+    ids=["kinds", "batch", "axes", "values"],
+)
+def test_ratings_off_the_contract_are_rejected(
+    ssim: tuple[int, ...], degradation: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {
+        "predicted_ssim": np.ones(ssim, np.float32),
+        "degradation_probability": np.ones(degradation, np.float32),
+    }
+    client = client_of(StubbornServer(answer), monkeypatch, ModelSet(quality=True))
+    with pytest.raises(InferenceRejectedError):
+        client.rate_quality(np.zeros((2, 32, 32), np.int16))
+
+
+def test_a_rating_that_is_no_number_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN is not below any limit: it would pass."""
+    answer = {
+        "predicted_ssim": np.full((1, 1), np.nan, np.float32),
+        "degradation_probability": np.ones((1, 6), np.float32),
+    }
+    client = client_of(StubbornServer(answer), monkeypatch, ModelSet(quality=True))
+    with pytest.raises(InferenceRejectedError, match="no number"):
+        client.rate_quality(np.zeros((1, 32, 32), np.int16))
+
+
+@pytest.mark.parametrize("attention", [(1, 4), (3, 1), (1, 3, 1)])
+def test_patterns_off_the_contract_are_rejected(attention: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {
+        "low_muscle_probability": np.ones((1, 1), np.float32),
+        "slice_attention": np.ones(attention, np.float32),
+    }
+    client = client_of(StubbornServer(answer), monkeypatch, ModelSet(research=True))
+    with pytest.raises(InferenceRejectedError):
+        client.classify_slab(np.zeros((3, 32, 32), np.int16))
+
+
+def test_models_out_of_the_set_are_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = StubbornServer({})
+    client = client_of(server, monkeypatch)
+    assert client.rate_quality(np.zeros((1, 32, 32), np.int16)) is None
+    assert client.classify_slab(np.zeros((1, 32, 32), np.int16)) is None
+    assert server.calls == []
+
+
+def test_the_teacher_is_asked_in_place_of_the_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = StubbornServer({"member_probability": np.zeros((1, 2, COMPARTMENT_COUNT, 32, 32), np.uint8)})
+    teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT)
+    client_of(server, monkeypatch, teacher).segment_compartments(np.zeros((1, 32, 32), np.int16))
+    assert [call["name"] for call in server.calls] == ["body_compartments_teacher"]
+
+
+def test_a_server_that_hides_its_limits_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InferenceRejectedError, match="cov_review_percent"):
+        client_of(StubbornServer({}, {"onnx_sha256": "ab" * 32}), monkeypatch).acceptance_rule()
+
+
+def test_limits_come_from_the_served_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = {"cov_review_percent": "3", "cov_reject_percent": "9", "temperature": "1.5"}
+    rule = client_of(StubbornServer({}, parameters), monkeypatch).acceptance_rule()
+    assert rule == AcceptanceRule(3.0, 9.0, 1.5)
 
 
 def test_every_call_names_version_and_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
