@@ -19,7 +19,11 @@ REVIEW_ERROR_PERCENT: Final = 6.0
 REJECT_ERROR_PERCENT: Final = 15.0
 """Errors larger than the losses of muscle that the literature calls prognostic make a number useless."""
 CAUGHT_SHARE: Final = 0.9
-"""Share of the wrong slices that a limit must flag."""
+"""Share of the wrong slices that a limit should flag."""
+REVIEW_BUDGET: Final = 0.2
+"""Share of ordinary slices that may ask for a look: a flag on most scans is a flag that nobody reads."""
+UNSPOILED: Final = "none"
+"""Kind of the slices that nothing was done to."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +113,28 @@ def risk_coverage(results: Sequence[StressResult], measure: str) -> RiskCoverage
 
 
 def choose_limits(results: Sequence[StressResult]) -> CovLimits:
-    """The highest limits that still flag `CAUGHT_SHARE` of the slices beyond each error.
+    """The highest limits that flag `CAUGHT_SHARE` of the slices beyond each error, within a budget of false alarms.
 
-    A slice is flagged when its CoV is above the limit, so the limit is the CoV that exactly this share exceeds, rounded
-    down to 0.1 %. The reject limit is never below the review limit.
+    A slice is flagged when its CoV is above the limit, so the limit is the CoV that exactly this share exceeds,
+    rounded down to 0.1 %. Where the spread ranks the error too badly for that, the budget wins: the review limit flags at most
+    `REVIEW_BUDGET` of the slices that nothing was done to, the reject limit none of those; the share that is then caught
+    is reported. The reject limit is never below the review limit.
 
     Raises
     ------
     ValueError: no slice is wrong enough to choose by.
     """
-    review = _limit_for(results, REVIEW_ERROR_PERCENT)
-    return CovLimits(review, max(review, _limit_for(results, REJECT_ERROR_PERCENT)))
+    as_they_are = np.sort([r.cov_percent for r in results if r.kind == UNSPOILED])
+    review = max(_limit_for(results, REVIEW_ERROR_PERCENT), _budget(as_they_are, REVIEW_BUDGET))
+    reject = max(_limit_for(results, REJECT_ERROR_PERCENT), _budget(as_they_are, 0.0))
+    return CovLimits(review, max(review, reject))
+
+
+def _budget(cov_percent: NDArray[np.float64], share: float) -> float:
+    """Lowest limit, in steps of 0.1 %, that at most a share of the sorted CoVs exceeds; 0 without any."""
+    allowed = int(share * len(cov_percent))
+    kept = cov_percent[: len(cov_percent) - allowed]
+    return float(np.ceil(kept[-1] * 10) / 10) if len(kept) else 0.0
 
 
 def _limit_for(results: Sequence[StressResult], error_percent: float) -> float:

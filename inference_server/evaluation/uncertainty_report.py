@@ -18,6 +18,7 @@ from inference_server.evaluation.uncertainty_analysis import (
     CAUGHT_SHARE,
     MEASURES,
     REJECT_ERROR_PERCENT,
+    REVIEW_BUDGET,
     REVIEW_ERROR_PERCENT,
     CovLimits,
     FlagQuality,
@@ -209,9 +210,11 @@ def _calibration(report: UncertaintyReport, folder: Path) -> str:
     )
 
 
-RULE = f"""The rule: the highest CoV limit (in steps of 0.1 %) that still flags {CAUGHT_SHARE:.0%} of the slices with an
-SMA error above {REVIEW_ERROR_PERCENT:g} % (review) and above {REJECT_ERROR_PERCENT:g} % (reject). It is chosen on these
-slices and is stored with the weights.
+RULE = f"""The rule: the highest CoV limit (in steps of 0.1 %) that flags {CAUGHT_SHARE:.0%} of the slices with an SMA
+error above {REVIEW_ERROR_PERCENT:g} % (review) and above {REJECT_ERROR_PERCENT:g} % (reject). Where the CoV ranks the
+errors too badly for that, a budget of false alarms wins: review flags at most {REVIEW_BUDGET:.0%} of the slices that
+nothing was done to, reject none of them. The table says what the limits then catch. They are chosen on these slices and
+travel with the weights.
 
 """
 INTRODUCTION = """# Uncertainty

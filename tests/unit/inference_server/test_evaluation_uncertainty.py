@@ -1,9 +1,12 @@
 """Choice of the acceptance rule and what it does, on stress results whose answer can be counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inference_server.evaluation.uncertainty_analysis import (
+    CovLimits,
     StressResult,
     choose_limits,
     flag_quality,
@@ -45,6 +48,15 @@ def test_limits_flag_nine_of_ten_wrong_slices_and_no_more_than_needed(results):
     assert flag_quality(results, limits.review_percent + 0.5, 6.0).recall < 0.9
     assert flag_quality(results, limits.reject_percent, 15.0).recall >= 0.9
     assert limits.reject_percent > limits.review_percent
+
+
+def test_a_budget_of_false_alarms_wins_over_a_spread_that_says_nothing():
+    """Wrong slices with a CoV of 0.1 %, ordinary ones with up to 2 %: catching 90 % would flag everything."""
+    blind = [result(0.1, error) for error in (8.0, 9.0, 20.0, 30.0)]
+    ordinary = [replace(result(0.2 * i, 1.0), kind="none") for i in range(1, 11)]
+    limits = choose_limits([*blind, *ordinary])
+    assert limits == CovLimits(1.6, 2.0)
+    assert sum(r.cov_percent > limits.review_percent for r in ordinary) == 2
 
 
 def test_what_a_limit_does():
