@@ -54,18 +54,10 @@ from inference_server.training.train_classifier import (  # noqa: E402
 from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle  # noqa: E402
 from sarcopenia.domain.results import Compartment  # noqa: E402
 from sarcopenia.domain.volume import Sex  # noqa: E402
-from sarcopenia.inference.contract import ModelContract, TensorSpec  # noqa: E402
+from sarcopenia.inference.contract import SARCOPENIA_CLASSIFIER_CONTRACT as CONTRACT  # noqa: E402
 
 pytestmark = pytest.mark.training
 
-CONTRACT = ModelContract(
-    "sarcopenia_classifier",
-    "1",
-    2,
-    (1, 32, 32),
-    (TensorSpec("slab_hu", "TYPE_INT16", (-1, -1, -1)),),
-    (TensorSpec("low_muscle_probability", "TYPE_FP32", (1,)), TensorSpec("slice_attention", "TYPE_FP32", (-1,))),
-)
 RING_HU = {
     Compartment.OUTSIDE: -1000,
     Compartment.SUBCUTANEOUS: -100,
