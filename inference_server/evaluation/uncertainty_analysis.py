@@ -116,9 +116,9 @@ def choose_limits(results: Sequence[StressResult]) -> CovLimits:
     """The highest limits that flag `CAUGHT_SHARE` of the slices beyond each error, within a budget of false alarms.
 
     A slice is flagged when its CoV is above the limit, so the limit is the CoV that exactly this share exceeds,
-    rounded down to 0.1 %. Where the spread ranks the error too badly for that, the budget wins: the review limit flags at most
-    `REVIEW_BUDGET` of the slices that nothing was done to, the reject limit none of those; the share that is then caught
-    is reported. The reject limit is never below the review limit.
+    rounded down to 0.1 %. Where the spread ranks the error too badly for that, the budget wins: the review limit flags
+    at most `REVIEW_BUDGET` of the slices that nothing was done to, the reject limit none of those; the share that is
+    then caught is reported. The reject limit is never below the review limit.
 
     Raises
     ------
@@ -154,8 +154,8 @@ def flag_quality(results: Sequence[StressResult], limit_percent: float, error_pe
     caught = float((flagged & wrong).sum())
     return FlagQuality(
         flagged=float(flagged.mean()),
-        recall=caught / wrong.sum() if wrong.any() else float("nan"),
-        precision=caught / flagged.sum() if flagged.any() else float("nan"),
+        recall=caught / int(wrong.sum()) if wrong.any() else float("nan"),
+        precision=caught / int(flagged.sum()) if flagged.any() else float("nan"),
         worst_kept=float(error[~flagged].max(initial=0.0)),
     )
 
