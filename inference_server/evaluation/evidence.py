@@ -42,13 +42,19 @@ from inference_server.evaluation.uncertainty_report import (
 )
 from inference_server.training.splits import splits_of
 from sarcopenia.domain.errors import SettingsError
+from sarcopenia.inference.contract import (
+    BODY_COMPARTMENTS,
+    BODY_COMPARTMENTS_TEACHER,
+    SCAN_QUALITY_CONTRACT,
+    ModelSet,
+)
 from sarcopenia.records.codec import decode, encode
 
 TEST_LOG: Final = "test_runs.csv"
 TEST_RESULT: Final = "test_split.json"
 PLOTS: Final = "plots"
 MODELS: Final = (TEACHER, STUDENT)
-SERVED_NAMES: Final = {TEACHER: "body_compartments_teacher", STUDENT: "body_compartments"}
+SERVED_NAMES: Final = {TEACHER: BODY_COMPARTMENTS_TEACHER, STUDENT: BODY_COMPARTMENTS}
 
 
 class Page(StrEnum):
@@ -123,7 +129,7 @@ def _write(path: Path, text: str) -> None:
 
 def _run_test(options: EvidenceOptions) -> None:
     """The one look at the test split: refused the second time, logged before anything is written about it."""
-    models = LocalModelClient(options.repository)
+    models = published_models(options.repository)
     log = options.output / TEST_LOG
     require_untested(log, models.identities(), again=options.again)
     result = run_test_split(options.data, models)
@@ -132,13 +138,19 @@ def _run_test(options: EvidenceOptions) -> None:
     (options.output / TEST_RESULT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def published_models(repository: Path) -> LocalModelClient:
+    """The student and what goes with it, as an installation serves them; `scan_quality` once it is published."""
+    quality = (repository / SCAN_QUALITY_CONTRACT.name / SCAN_QUALITY_CONTRACT.version / "model.onnx").exists()
+    return LocalModelClient(repository, ModelSet(quality=quality))
+
+
 def published_split(options: EvidenceOptions) -> SplitResult | None:
     """The stored result of the test split if it belongs to the weights that are published now."""
     path = options.output / TEST_RESULT
     if not path.exists():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content["onnx_sha256"] != hashes_of(LocalModelClient(options.repository).identities()):
+    if content["onnx_sha256"] != hashes_of(published_models(options.repository).identities()):
         return None
     return decode(SplitResult, content["result"])
 

@@ -15,7 +15,7 @@ from typing import Final
 from inference_server.evaluation.test_split import SplitResult
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.domain.results import ModelIdentity
-from sarcopenia.inference.contract import BODY_COMPARTMENTS, SPINE_LEVEL
+from sarcopenia.inference.contract import BODY_COMPARTMENTS, BODY_COMPARTMENTS_TEACHER, SPINE_LEVEL
 
 
 class TestedBeforeError(SettingsError):
@@ -45,7 +45,7 @@ class SplitRun:
     same_day_difference_percent: str
 
 
-MEASURING: Final = frozenset({SPINE_LEVEL, BODY_COMPARTMENTS, "body_compartments_teacher"})
+MEASURING: Final = frozenset({SPINE_LEVEL, BODY_COMPARTMENTS, BODY_COMPARTMENTS_TEACHER})
 """Models that decide the figures; another `scan_quality` is no reason to look at the test split again."""
 COLUMNS: Final = tuple(field.name for field in fields(SplitRun))
 
