@@ -4,6 +4,7 @@ The encoder is the segmentation's, of the run that held the fold out; it is not 
 people and phantoms, and in each of them low and not low, come equally often.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,12 @@ from inference_server.training.classifier_network import AttentionHead, ServedCl
 from inference_server.training.networks import CompartmentNet, StudentNet
 from inference_server.training.run_state import RunFiles, TrainingState
 from inference_server.training.splits import splits_of, training_names
+from sarcopenia.domain.errors import SettingsError
 
 FEWEST_SLICES: Final = 3
 """A training bag loses some of its slices: slabs that are served are not all as thick as these."""
 PHANTOM_GROUP: Final = "phantoms"
+ENCODER_FILE: Final = "segmentation.sha256"
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class ClassifierTraining:
 
     Attributes
     ----------
-    segmentation: weights of a member or the student of `body_compartments` that held the same fold out; a change of
-    them needs a new folder. phantoms: folder for the slabs of phantoms. bags: for each person; phantoms share theirs.
+    segmentation: weights of a member or the student of `body_compartments` that held the same fold out.
+    phantoms: folder for the slabs of phantoms. bags: for each person; the phantoms give one each.
     """
 
     data: Path
@@ -162,7 +165,17 @@ def _balanced(is_low: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def train(options: ClassifierTraining) -> Path:
-    """Train the head of a fold (or go on) and return the file of its averaged weights."""
+    """Train the head of a fold (or go on) and return the file of its averaged weights.
+
+    Raises
+    ------
+    SettingsError: the folder holds a run on other weights of the segmentation.
+    """
+    options.folder.mkdir(parents=True, exist_ok=True)
+    record = options.folder / ENCODER_FILE
+    if not record.exists():
+        record.write_text(_digest(options.segmentation))
+    _check_encoder(options.segmentation, options.folder)
     torch.manual_seed(options.seed)
     drawer = BagDrawer(training_features(options))
     head = AttentionHead()
@@ -177,7 +190,26 @@ def train(options: ClassifierTraining) -> Path:
 
 
 def load_classifier(segmentation: Path, folder: Path) -> ServedClassifier:
-    """The classifier as it is served, from the segmentation's weights and the folder of a run."""
+    """The classifier as it is served, from the segmentation's weights and the folder of a run.
+
+    Raises
+    ------
+    SettingsError: the head was trained on other weights of the segmentation.
+    """
+    _check_encoder(segmentation, folder)
     head = AttentionHead()
     head.load_state_dict(torch.load(RunFiles(folder).weights, weights_only=True, map_location="cpu"))
     return ServedClassifier(SliceEncoder(load_segmentation(segmentation)), head).eval()
+
+
+def _check_encoder(segmentation: Path, folder: Path) -> None:
+    """A head answers nonsense, and no error, on features of an encoder that it was not trained on."""
+    if (folder / ENCODER_FILE).read_text() != _digest(segmentation):
+        raise SettingsError(
+            f"The classifier in {folder} was trained on other weights than those in {segmentation}.",
+            "Delete the folder and train the classifier again.",
+        )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,5 +1,6 @@
 """Simulated wasting, bags with their truth, network and export, training and report; tiny things, no real CT."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -52,6 +53,7 @@ from inference_server.training.train_classifier import (  # noqa: E402
     train,
 )
 from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle  # noqa: E402
+from sarcopenia.domain.errors import SettingsError  # noqa: E402
 from sarcopenia.domain.results import Compartment  # noqa: E402
 from sarcopenia.domain.volume import Sex  # noqa: E402
 from sarcopenia.inference.contract import SARCOPENIA_CLASSIFIER_CONTRACT as CONTRACT  # noqa: E402
@@ -306,6 +308,15 @@ def test_training_resumes_and_the_report_covers_the_people_that_were_held_out(
     assert found.pooled.bags == 3
     assert [row.bags for row in found.phantoms] == [1, 1]
     assert {bag.fold for bag in found.bags if bag.name == "ann"} == {0}
+
+
+def test_a_head_is_not_joined_to_another_encoder(segmentation, tmp_path):
+    torch.save(AttentionHead().state_dict(), tmp_path / "weights.pt")
+    (tmp_path / "segmentation.sha256").write_text(hashlib.sha256(segmentation.read_bytes()).hexdigest())
+    assert isinstance(load_classifier(segmentation, tmp_path), ServedClassifier)
+    torch.save(CompartmentNet().state_dict(), tmp_path / "other.pt")
+    with pytest.raises(SettingsError, match="other weights"):
+        load_classifier(tmp_path / "other.pt", tmp_path)
 
 
 def test_auroc_counts_pairs_and_is_blank_without_both_classes():
