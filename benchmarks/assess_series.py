@@ -39,7 +39,8 @@ def main() -> None:
     """Run once and print the table."""
     files = ct_series_bytes(thin_series())
     marks: list[tuple[str, float]] = []
-    with embedded_triton(Settings.from_environment()) as url, TritonModelClient(url) as models:
+    settings = Settings.from_environment()
+    with embedded_triton(settings) as url, TritonModelClient(url, settings.models) as models:
         marks.append(("read", time.perf_counter()))
         volume = read_series(files).chosen
         for event in assess(volume, models):

@@ -51,9 +51,13 @@ def compare(name: str, volume: CtVolume, reference: TritonModelClient, other: Tr
 
 def main(url: str) -> int:
     """Compare the server at ``url`` with an embedded one; return the exit code."""
-    require_serving(url)
     settings = replace(Settings.from_environment(), triton_url=None)
-    with embedded_triton(settings) as own, TritonModelClient(own) as reference, TritonModelClient(url) as other:
+    require_serving(url, settings.models)
+    with (
+        embedded_triton(settings) as own,
+        TritonModelClient(own, settings.models) as reference,
+        TritonModelClient(url, settings.models) as other,
+    ):
         for client in (reference, other):
             print(
                 f"{client.url}: "

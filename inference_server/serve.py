@@ -19,6 +19,7 @@ from inference_server.supervisor import DEFAULT_POLICY, EmbeddedTriton, Supervis
 from inference_server.triton_installation import find_triton
 from inference_server.triton_process import TritonLaunch, TritonPorts, prepare_backends, require_models
 from sarcopenia.domain.errors import ModelUnavailableError, QueueFullError, ServerUnavailableError
+from sarcopenia.inference.contract import ModelSet
 from sarcopenia.inference.supervision import write_supervision
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
@@ -38,12 +39,12 @@ def triton_launch(settings: Settings, ports: TritonPorts, log_file: Path | None 
     SettingsError: Triton or its environment is missing or unfit, or the model repository is not complete.
     """
     installation = find_triton(settings.triton_environment)
-    require_models(settings.model_repository)
+    require_models(settings.model_repository, settings.models)
     with tempfile.TemporaryDirectory(prefix="sarcopenia-triton-") as name:
         folder = Path(name)
         backends = prepare_backends(installation, folder)
         log_file = log_file or folder / "triton.log"
-        yield TritonLaunch(installation, backends, settings.model_repository, ports, log_file)
+        yield TritonLaunch(installation, backends, settings.model_repository, settings.models, ports, log_file)
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def embedded_triton(
 ) -> Iterator[str]:
     """Serve the models on free ports (or the given ones) while the body runs; gives HOST:PORT of the gRPC endpoint."""
     if settings.triton_url is not None:
-        require_serving(settings.triton_url)
+        require_serving(settings.triton_url, settings.models)
         yield settings.triton_url
         return
     with triton_launch(settings, ports or TritonPorts.free()) as launch:
@@ -68,7 +69,7 @@ def embedded_triton(
 def triton_service(settings: Settings, *, policy: SupervisionPolicy = DEFAULT_POLICY) -> Iterator[str]:
     """Serve the models on the ports of the settings, and tell other processes about it through the data folder."""
     if settings.triton_url is not None:
-        require_serving(settings.triton_url)
+        require_serving(settings.triton_url, settings.models)
         yield settings.triton_url
         return
     ports = TritonPorts.of(settings)
@@ -84,16 +85,16 @@ def triton_service(settings: Settings, *, policy: SupervisionPolicy = DEFAULT_PO
 def running_or_embedded_triton(settings: Settings) -> Iterator[str]:
     """Use the server that runs on the ports of the settings, if all its models answer; else start one for the body."""
     running = TritonPorts.of(settings).grpc_address
-    if settings.triton_url is None and _is_serving(running):
+    if settings.triton_url is None and _is_serving(running, settings.models):
         yield running
         return
     with embedded_triton(settings) as url:
         yield url
 
 
-def require_serving(url: str) -> None:
-    """Raise `ServerUnavailableError` or `ModelUnavailableError` unless every model of a given Triton answers."""
-    with TritonModelClient(url) as client:
+def require_serving(url: str, models: ModelSet) -> None:
+    """Raise `ServerUnavailableError` or `ModelUnavailableError` unless a given Triton answers with every model."""
+    with TritonModelClient(url, models) as client:
         health = client.check(CHECK_DEADLINE_S)
     ill = [each for each in health if not each.healthy and each.code != QueueFullError.code]
     if not ill:
@@ -105,6 +106,6 @@ def require_serving(url: str) -> None:
     raise ModelUnavailableError(f"The Triton at {url} (SARCOPENIA_TRITON_URL) does not work: {words}", next_step)
 
 
-def _is_serving(url: str) -> bool:
-    with TritonModelClient(url) as client:
+def _is_serving(url: str, models: ModelSet) -> bool:
+    with TritonModelClient(url, models) as client:
         return all(each.healthy for each in client.check(CHECK_DEADLINE_S))

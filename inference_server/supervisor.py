@@ -177,7 +177,7 @@ class EmbeddedTriton:
         """Run one server from start to end, and return why it ended ("" when it was asked to)."""
         process = TritonProcess(self._launch)
         try:
-            with TritonModelClient(self._launch.ports.grpc_address) as client:
+            with TritonModelClient(self._launch.ports.grpc_address, self._launch.models) as client:
                 self._tell(self.supervision.state, self.supervision.message, server_pid=process.pid)
                 return self._wait_for_models(process, client) or self._watch(process, client)
         finally:

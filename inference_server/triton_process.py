@@ -15,7 +15,7 @@ from typing import Final
 
 from inference_server.triton_installation import TritonInstallation
 from sarcopenia.domain.errors import SettingsError
-from sarcopenia.inference.contract import CONTRACTS
+from sarcopenia.inference.contract import ModelSet
 from sarcopenia.loopback import LOOPBACK, can_bind
 from sarcopenia.settings import Settings
 
@@ -78,9 +78,9 @@ def _port_taken(setting: str, port: int) -> SettingsError:
     )
 
 
-def require_models(model_repository: Path) -> None:
-    """Raise `SettingsError` unless the repository holds config and weights of every model in the contract."""
-    needed = [Path(c.name) / part for c in CONTRACTS for part in ("config.pbtxt", f"{c.version}/model.onnx")]
+def require_models(model_repository: Path, models: ModelSet) -> None:
+    """Raise `SettingsError` unless the repository holds config and weights of every model of the set."""
+    needed = [Path(c.name) / part for c in models.contracts for part in ("config.pbtxt", f"{c.version}/model.onnx")]
     missing = [str(path) for path in needed if not (model_repository / path).is_file()]
     if missing:
         raise SettingsError(
@@ -121,15 +121,16 @@ class TritonLaunch:
     installation: TritonInstallation
     backends: Path
     model_repository: Path
+    models: ModelSet
     ports: TritonPorts
     log_file: Path
 
     def command(self, shared_memory_prefix: str) -> list[str]:
-        """Return the command line: explicit models, no auto-completed config, loopback only."""
+        """Return the command line: the models of the set and no others, no auto-completed config, loopback only."""
         options = {
             "model-repository": self.model_repository,
             "backend-directory": self.backends,
-            "model-control-mode": "none",
+            "model-control-mode": "explicit",
             "http-address": LOOPBACK,
             "http-port": self.ports.http,
             "grpc-address": LOOPBACK,
@@ -151,6 +152,7 @@ class TritonLaunch:
             str(self.installation.server),
             "--disable-auto-complete-config",
             *(f"--{name}={value}" for name, value in options.items()),
+            *(f"--load-model={contract.name}" for contract in self.models.contracts),
             *(f"--backend-config=python,{name}={value}" for name, value in python_backend.items()),
         ]
 

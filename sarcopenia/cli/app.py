@@ -58,7 +58,8 @@ def _assess(request: assess_command.AssessRequest, *, quiet: bool) -> dict[str, 
     from sarcopenia.inference.triton import TritonModelClient  # noqa: PLC0415
 
     selection = assess_command.read_scan(request)
-    with running_or_embedded_triton(Settings.from_environment()) as url, TritonModelClient(url) as models:
+    settings = Settings.from_environment()
+    with running_or_embedded_triton(settings) as url, TritonModelClient(url, settings.models) as models:
         console = Console(stderr=True, quiet=quiet)
         assessment = assess_command.run_with_progress(selection.chosen, models, request, console)
     if request.masks is not None:

@@ -46,7 +46,7 @@ def _triton(settings: Settings) -> str:
     from inference_server.triton_installation import find_triton  # noqa: PLC0415
 
     if settings.triton_url is not None:
-        require_serving(settings.triton_url)
+        require_serving(settings.triton_url, settings.models)
         return f"external, answers at {settings.triton_url}"
     return f"embedded, in {find_triton(settings.triton_environment).server.parent}"
 
@@ -54,8 +54,9 @@ def _triton(settings: Settings) -> str:
 def _models(settings: Settings) -> str:
     from inference_server.triton_process import require_models  # noqa: PLC0415 # only this check needs the server
 
-    require_models(settings.model_repository)
-    return str(settings.model_repository)
+    require_models(settings.model_repository, settings.models)
+    names = ", ".join(contract.name for contract in settings.models.contracts)
+    return f"{names} in {settings.model_repository}"
 
 
 def _records(settings: Settings) -> str:

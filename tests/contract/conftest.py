@@ -9,13 +9,15 @@ import pytest
 from inference_server.serve import triton_launch
 from inference_server.supervisor import EmbeddedTriton, SupervisionPolicy
 from inference_server.triton_process import TritonPorts
-from sarcopenia.inference.contract import CONTRACTS
+from sarcopenia.inference.contract import CONTRACTS, DEFAULT_MODELS, ModelContract, ModelSet
 from sarcopenia.inference.fake import FakeModelClient
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
 from tests.contract.tiny_models import REPOSITORY, write_tiny_repository
 
+EVERYTHING = ModelSet(quality=True, research=True)
+"""The tiny server and the fake play the largest set that an installation can have."""
 QUICK = SupervisionPolicy(poll_s=0.1, canary_every_s=0.5, first_pause_s=0.1)
 
 
@@ -42,18 +44,21 @@ def settings(tiny_repository: Path, tmp_path: Path) -> Settings:
     )
 
 
-def serve_and_connect(repository: Path) -> Iterator[TritonModelClient]:
+def serve_and_connect(repository: Path, models: ModelSet) -> Iterator[TritonModelClient]:
     settings = replace(Settings.from_environment({}), model_repository=repository)
-    with triton_launch(settings, TritonPorts.free()) as launch, EmbeddedTriton(launch, QUICK):
-        metrics = launch.ports.metrics_address
-        with TritonModelClient(launch.ports.grpc_address, metrics_address=metrics) as client:
+    with triton_launch(settings, TritonPorts.free()) as launch:
+        whole = replace(launch, models=models)
+        with (
+            EmbeddedTriton(whole, QUICK),
+            TritonModelClient(whole.ports.grpc_address, models, metrics_address=whole.ports.metrics_address) as client,
+        ):
             yield client
 
 
 @pytest.fixture(scope="session")
 def tiny_triton(tiny_repository: Path) -> Iterator[TritonModelClient]:
     """The embedded server on the tiny models; tests must leave it as it is."""
-    yield from serve_and_connect(tiny_repository)
+    yield from serve_and_connect(tiny_repository, EVERYTHING)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +66,7 @@ def published_triton() -> Iterator[TritonModelClient]:
     """The embedded server on the models of the repository."""
     if not weights_are_published():
         pytest.skip("model_repository holds no weights yet")
-    yield from serve_and_connect(REPOSITORY)
+    yield from serve_and_connect(REPOSITORY, DEFAULT_MODELS)
 
 
 @pytest.fixture(
@@ -73,4 +78,11 @@ def published_triton() -> Iterator[TritonModelClient]:
 )
 def models(request: pytest.FixtureRequest) -> ModelClient:
     """Each implementation of the port in turn."""
-    return FakeModelClient() if request.param == "fake" else request.getfixturevalue(request.param)
+    return FakeModelClient(models=EVERYTHING) if request.param == "fake" else request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def contracts(request: pytest.FixtureRequest) -> tuple[ModelContract, ...]:
+    """Contracts of the set that `models` plays."""
+    published = request.node.callspec.params["models"] == "published_triton"
+    return (DEFAULT_MODELS if published else EVERYTHING).contracts

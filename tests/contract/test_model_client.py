@@ -8,10 +8,22 @@ import numpy as np
 import pytest
 
 from sarcopenia.domain.errors import InferenceRejectedError, InferenceTimeoutError, ModelUnavailableError
-from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, CONTRACTS, SPINE_LEVEL_CONTRACT, SPINE_WIDTH
+from sarcopenia.inference.contract import (
+    AIR_HU,
+    BODY_COMPARTMENTS_TEACHER_CONTRACT,
+    COMPARTMENT_COUNT,
+    DEGRADATION_COUNT,
+    SPINE_LEVEL_CONTRACT,
+    SPINE_WIDTH,
+    ModelContract,
+    ModelSet,
+)
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
-from tests.contract.tiny_models import tiny_probability, tiny_spine_profile
+from tests.contract.conftest import EVERYTHING
+from tests.contract.tiny_models import TINY_RULE, tiny_pattern, tiny_probability, tiny_rating, tiny_spine_profile
+
+Contracts = tuple[ModelContract, ...]
 
 
 def random_hu(*shape: int, seed: int = 0) -> np.ndarray:
@@ -34,6 +46,31 @@ def test_compartments_keep_slices_and_size(models: ModelClient, count: int) -> N
     assert answer.shape[0] == count
     assert answer.shape[1] >= 1
     assert answer.shape[2:] == (COMPARTMENT_COUNT, 64, 96)
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_every_slice_is_rated_where_the_set_rates(models: ModelClient, contracts: Contracts, count: int) -> None:
+    rating = models.rate_quality(random_hu(count, 64, 96))
+    assert (rating is not None) == any(c.name == "scan_quality" for c in contracts)
+    if rating is not None:
+        assert (rating.predicted_ssim_n.shape, rating.degradation_nk.shape) == ((count,), (count, DEGRADATION_COUNT))
+        assert rating.predicted_ssim_n.dtype == rating.degradation_nk.dtype == np.float32
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_slab_is_classified_where_research_is_on(models: ModelClient, contracts: Contracts, count: int) -> None:
+    pattern = models.classify_slab(random_hu(count, 64, 96))
+    assert (pattern is not None) == any(c.name == "sarcopenia_classifier" for c in contracts)
+    if pattern is not None:
+        assert 0 <= pattern.low_muscle_probability <= 1
+        assert pattern.slice_attention_n.shape == (count,)
+
+
+def test_the_limits_of_the_weights_are_told(models: ModelClient, contracts: Contracts) -> None:
+    rule = models.acceptance_rule()
+    assert 0 < rule.cov_review_percent <= rule.cov_reject_percent
+    assert rule.temperature > 0
+    assert (rule.ssim_review is not None) == any(c.name == "scan_quality" for c in contracts)
 
 
 def test_a_batch_answers_like_single_slices(models: ModelClient) -> None:
@@ -91,24 +128,25 @@ def test_spine_projections_off_the_contract_are_rejected(models: ModelClient, pr
     ids=["no slices", "rows", "columns", "no rows", "axes", "type"],
 )
 def test_slices_off_the_contract_are_rejected(models: ModelClient, slices: np.ndarray) -> None:
-    with pytest.raises(InferenceRejectedError):
-        models.segment_compartments(slices)
+    for call in (models.segment_compartments, models.rate_quality, models.classify_slab):
+        with pytest.raises(InferenceRejectedError):
+            call(slices)
 
 
-def test_identities_name_every_model_and_its_weights(models: ModelClient) -> None:
+def test_identities_name_every_model_and_its_weights(models: ModelClient, contracts: Contracts) -> None:
     identities = models.identities()
-    assert [(i.name, i.version) for i in identities] == [(c.name, c.version) for c in CONTRACTS]
+    assert [(i.name, i.version) for i in identities] == [(c.name, c.version) for c in contracts]
     assert all(re.fullmatch("[0-9a-f]{64}", i.onnx_sha256) for i in identities)
     assert all(i.precision and i.backend for i in identities)
 
 
-def test_check_reports_every_model_healthy(models: ModelClient) -> None:
+def test_check_reports_every_model_healthy(models: ModelClient, contracts: Contracts) -> None:
     health = models.check()
     assert [(h.name, h.version, h.healthy, h.code) for h in health] == [
-        (c.name, c.version, True, "") for c in CONTRACTS
+        (c.name, c.version, True, "") for c in contracts
     ]
     assert all(h.latency_ms is not None and h.latency_ms > 0 for h in health)
-    assert [h.pending_requests for h in health] == [0, 0]
+    assert [h.pending_requests for h in health] == [0] * len(contracts)
 
 
 @pytest.mark.triton
@@ -121,6 +159,25 @@ class TestTriton:
         arrays = [profile.coordinate_z, profile.spread_z, profile.spine_z, profile.rib_z, profile.sacrum_z]
         np.testing.assert_allclose(np.stack(arrays), tiny_spine_profile(projections), rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(tiny_triton.segment_compartments(slices), tiny_probability(slices))
+        rating, (ssim, degradation) = tiny_triton.rate_quality(slices), tiny_rating(slices)
+        np.testing.assert_allclose(rating.predicted_ssim_n, ssim, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(rating.degradation_nk, degradation, rtol=1e-4, atol=1e-5)
+        pattern, (probability, attention) = tiny_triton.classify_slab(slices), tiny_pattern(slices)
+        assert pattern.low_muscle_probability == pytest.approx(probability, rel=1e-4)
+        np.testing.assert_allclose(pattern.slice_attention_n, attention, rtol=1e-4, atol=1e-6)
+
+    def test_limits_are_those_of_the_served_config(self, tiny_triton: TritonModelClient) -> None:
+        assert tiny_triton.acceptance_rule() == TINY_RULE
+
+    def test_a_server_without_a_needed_model_is_named(self, tiny_triton: TritonModelClient) -> None:
+        """The embedded server loads its set only: the teacher lies in the repository and is not served."""
+        teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT)
+        with TritonModelClient(tiny_triton.url, teacher) as client:
+            assert [(h.healthy, h.code) for h in client.check()] == [(True, ""), (False, "model_unavailable")]
+            with pytest.raises(ModelUnavailableError, match="body_compartments_teacher"):
+                client.segment_compartments(random_hu(1, 32, 32))
+            with pytest.raises(ModelUnavailableError, match="body_compartments_teacher"):
+                client.acceptance_rule()
 
     def test_many_threads_share_one_client(self, tiny_triton: TritonModelClient) -> None:
         stacks = [random_hu(1 + seed % 4, 32 * (1 + seed % 3), 64, seed=seed) for seed in range(40)]
@@ -149,5 +206,5 @@ class TestTriton:
             tiny_triton.locate_spine(random_hu(2, 16, SPINE_WIDTH - 1))
 
     def test_metrics_that_cannot_be_read_leave_the_queue_unknown(self, tiny_triton: TritonModelClient) -> None:
-        with TritonModelClient(tiny_triton.url, metrics_address=tiny_triton.url) as client:
-            assert [(h.healthy, h.pending_requests) for h in client.check()] == [(True, None)] * 2
+        with TritonModelClient(tiny_triton.url, EVERYTHING, metrics_address=tiny_triton.url) as client:
+            assert [(h.healthy, h.pending_requests) for h in client.check()] == [(True, None)] * 4

@@ -8,6 +8,7 @@ import pytest
 from inference_server.triton_installation import TritonInstallation
 from inference_server.triton_process import TritonLaunch, TritonPorts, reason_in_log, require_models
 from sarcopenia.domain.errors import SettingsError
+from sarcopenia.inference.contract import BODY_COMPARTMENTS_TEACHER_CONTRACT, DEFAULT_MODELS, ModelSet
 
 NO_GPU = 'E1124 11:47:19 1 server.cc:241] "CudaDriverHelper has not been initialized."'
 
@@ -22,7 +23,12 @@ def launch(tmp_path: Path) -> TritonLaunch:
         library_dirs=(Path("/opt/triton/libs"), Path("/opt/python/lib")),
     )
     return TritonLaunch(
-        installation, tmp_path / "backends", tmp_path / "models", TritonPorts(1, 2, 3), tmp_path / "log"
+        installation,
+        tmp_path / "backends",
+        tmp_path / "models",
+        ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT),
+        TritonPorts(1, 2, 3),
+        tmp_path / "log",
     )
 
 
@@ -53,10 +59,15 @@ def test_taken_port_names_its_setting(place: int, setting: str) -> None:
 def test_command_serves_the_file_as_the_contract_on_loopback(launch: TritonLaunch) -> None:
     command = launch.command("prefix-")
     assert command[0] == "/opt/triton/tritonserver"
-    assert {"--disable-auto-complete-config", "--model-control-mode=none"} <= set(command)
+    assert {"--disable-auto-complete-config", "--model-control-mode=explicit"} <= set(command)
     assert [part for part in command if "-address=" in part and "127.0.0.1" not in part] == []
     assert {"--http-port=1", "--grpc-port=2", "--metrics-port=3"} <= set(command)
     assert "--backend-config=python,shm-region-prefix-name=prefix-" in command
+
+
+def test_only_the_models_of_the_set_are_loaded(launch: TritonLaunch) -> None:
+    loaded = [part for part in launch.command("p") if part.startswith("--load-model")]
+    assert loaded == ["--load-model=spine_level", "--load-model=body_compartments_teacher"]
 
 
 def test_every_start_closes_the_dangerous_protocols_with_a_new_key(launch: TritonLaunch) -> None:
@@ -101,5 +112,5 @@ def test_a_log_without_errors_gives_words_all_the_same() -> None:
 
 def test_missing_repository_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"spine_level/config\.pbtxt") as caught:
-        require_models(tmp_path / "nowhere")
+        require_models(tmp_path / "nowhere", DEFAULT_MODELS)
     assert "SARCOPENIA_MODEL_REPOSITORY" in caught.value.next_step
