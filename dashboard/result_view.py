@@ -15,7 +15,7 @@ from sarcopenia.clinical import (
     compare_with_profiles,
     smi_cm2_m2,
 )
-from sarcopenia.domain.results import Flag, LevelRule, Measurement, Severity, Verdict
+from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, Measurement, Severity, Verdict
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 NOT_REVIEWED: Final = "AI – not reviewed"
@@ -87,7 +87,7 @@ def _smi_hint(person: PersonAtScan) -> str:
 
 
 def certainty_words(measurement: Measurement) -> str:
-    """How sure the number is: spread of the ensemble, the slab around the slice, the level; "" when not measured."""
+    """How sure the number is: spread of the ensemble, mean of the slab, level, image; "" when not measured."""
     uncertainty = measurement.uncertainty
     if uncertainty is None:
         return ""
@@ -96,6 +96,8 @@ def certainty_words(measurement: Measurement) -> str:
         parts.append(f"mean of ±10 mm {measurement.slab_sma_cm2:.1f} cm²")
     if uncertainty.level_spread_mm is not None:
         parts.append(f"level ±{uncertainty.level_spread_mm:.0f} mm")
+    if measurement.quality is not None and measurement.quality.predicted_ssim is not None:
+        parts.append(f"image quality (predicted SSIM) {measurement.quality.predicted_ssim:.2f}")
     return "How sure: " + " · ".join(parts)
 
 
@@ -164,6 +166,14 @@ def comparison_rows(found: tuple[ProfileComparison, ...]) -> list[dict[str, str]
     ]
 
 
+def acceptance_words(rule: AcceptanceRule) -> str:
+    """The limits of the served weights in a sentence."""
+    words = f"CoV of the SMA: review above {rule.cov_review_percent:g} %, reject above {rule.cov_reject_percent:g} %"
+    if rule.ssim_review is None or rule.ssim_reject is None:
+        return words
+    return f"{words}; predicted SSIM: review below {rule.ssim_review:g}, reject below {rule.ssim_reject:g}"
+
+
 def provenance_rows(measurement: Measurement) -> list[dict[str, str]]:
     """Where the number comes from, one row a fact."""
     provenance = measurement.provenance
@@ -174,6 +184,8 @@ def provenance_rows(measurement: Measurement) -> list[dict[str, str]]:
         {"Fact": "Averaged slices", "Value": str(provenance.averaged_slices)},
         {"Fact": "VAT range", "Value": f"{provenance.vat_range_hu[0]} to {provenance.vat_range_hu[1]} HU"},
     ]
+    if provenance.acceptance is not None:
+        rows.append({"Fact": "Limits of acceptance", "Value": acceptance_words(provenance.acceptance)})
     for model in provenance.models:
         weights = f"version {model.version}, {model.precision}, {model.backend}, ONNX SHA-256 {model.onnx_sha256}"
         rows.append({"Fact": f"Model {model.name}", "Value": weights})

@@ -16,6 +16,7 @@ from dashboard.result_view import NOT_REVIEWED, PersonAtScan
 from sarcopenia.clinical import smi_cm2_m2
 from sarcopenia.domain.results import Measurement, Verdict
 from sarcopenia.domain.volume import SeriesHeader
+from sarcopenia.inference.contract import SCAN_QUALITY
 
 ERROR_SD: Final = 2.0
 
@@ -114,7 +115,8 @@ def why_not_comparable(before: TrendScan, after: TrendScan) -> str:
 
 
 def _weights(scan: TrendScan) -> tuple[str, ...]:
-    return tuple(model.onnx_sha256 for model in scan.measurement.provenance.models)
+    """Hashes of the models that make the number; `scan_quality` only judges it."""
+    return tuple(m.onnx_sha256 for m in scan.measurement.provenance.models if m.name != SCAN_QUALITY)
 
 
 def trend_figure(points: tuple[TrendPoint, ...], measure: Measure) -> go.Figure:

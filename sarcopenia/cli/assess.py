@@ -3,7 +3,7 @@
 The JSON object follows the shipped ``assess.schema.json``.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -100,6 +100,8 @@ def result_object(assessment: Assessment, selection: SeriesSelection, request: A
         "flags": [{"code": f.code, "text": f.text, "severity": f.severity.value} for f in measurement.flags],
         "verdict": measurement.verdict.value,
         "uncertainty": _uncertainty(measurement),
+        "quality": _quality(measurement),
+        "acceptance": None if measurement.provenance.acceptance is None else asdict(measurement.provenance.acceptance),
         "vertebrae": _vertebrae(assessment),
         "level_candidates": _candidates(assessment),
         "patient": {
@@ -143,10 +145,19 @@ def _uncertainty(measurement: Measurement) -> dict[str, Any] | None:
         return None
     return {
         "sma_cov_percent": uncertainty.sma_cov_percent,
+        "entropy": uncertainty.entropy,
+        "variance": uncertainty.variance,
         "member_sma_cm2": list(uncertainty.member_sma_cm2),
         "level_spread_mm": uncertainty.level_spread_mm,
         "slab_sma_cm2": measurement.slab_sma_cm2,
     }
+
+
+def _quality(measurement: Measurement) -> dict[str, Any] | None:
+    quality = measurement.quality
+    if quality is None:
+        return None
+    return asdict(quality) | {"degradation": None if quality.degradation is None else quality.degradation.value}
 
 
 def _vertebrae(assessment: Assessment) -> list[dict[str, Any]]:

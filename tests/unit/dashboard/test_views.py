@@ -6,6 +6,7 @@ import pytest
 from dashboard.result_view import (
     MISSING,
     PersonAtScan,
+    acceptance_words,
     certainty_words,
     comparison_rows,
     comparisons,
@@ -23,7 +24,7 @@ from dashboard.trend_view import (
     trend_words,
     why_not_comparable,
 )
-from sarcopenia.domain.results import Flag, LevelRule, Severity, Verdict
+from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, ModelIdentity, Severity, Verdict
 from sarcopenia.domain.volume import ContrastPhase, SeriesHeader, Sex
 from tests.unit.dashboard.measurements import MEASURED, PROVENANCE, WITHOUT_L3, with_sma
 
@@ -61,6 +62,21 @@ def test_no_l3_has_no_numbers_and_no_comparisons():
 )
 def test_the_place_names_its_rule(rule, words):
     assert words in place_words(replace(MEASURED, provenance=replace(PROVENANCE, level_rule=rule)))
+
+
+def test_the_limits_of_acceptance_stand_in_the_provenance():
+    rule = AcceptanceRule(2.8, 9.0, 1.1, 0.8, 0.6)
+    measurement = replace(MEASURED, provenance=replace(PROVENANCE, acceptance=rule))
+    (row,) = [row for row in provenance_rows(measurement) if row["Fact"] == "Limits of acceptance"]
+    assert row["Value"] == acceptance_words(rule)
+    assert all(number in row["Value"] for number in ("2.8 %", "9 %", "0.8", "0.6"))
+    assert "SSIM" not in acceptance_words(replace(rule, ssim_review=None, ssim_reject=None))
+
+
+def test_the_rating_of_the_image_is_told_where_there_is_one():
+    assert "SSIM" not in certainty_words(MEASURED)
+    rated = replace(MEASURED, quality=replace(MEASURED.quality, predicted_ssim=0.87))
+    assert "predicted SSIM) 0.87" in certainty_words(rated)
 
 
 def test_the_gravest_flag_comes_first():
@@ -152,6 +168,13 @@ def test_comparable_scans_are_joined_and_the_axis_starts_at_zero():
     assert len(figure.data) == 1
     assert list(figure.data[0].y) == [160.0, 150.0, 140.0]
     assert figure.layout.yaxis.range[0] == 0.0
+
+
+def test_another_quality_model_does_not_break_the_line():
+    rater = ModelIdentity("scan_quality", "1", "ef" * 32, "FP32", "fake")
+    models = (*PROVENANCE.models, rater)
+    rated = replace(SCANS[2], measurement=replace(SCANS[2].measurement, provenance=replace(PROVENANCE, models=models)))
+    assert why_not_comparable(SCANS[1], rated) == ""
 
 
 def test_a_missing_height_leaves_smi_out_but_keeps_sma():
