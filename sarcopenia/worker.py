@@ -181,6 +181,7 @@ class Worker:
             arrays=_stored_arrays(assessment),
             author=f"sarcopenia {assessment.measurement.provenance.software_version}",
             request_key=key,
+            pattern=assessment.pattern,
         )
         return self._records.measurements.store(scan_id, new).measurement_id
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.components.research import show_pattern
 from dashboard.components.result import (
     show_comparisons,
     show_figures,
@@ -58,6 +59,8 @@ def show_scan(services: Services, scan_id: int) -> None:
     show_comparisons(measurement, person, scan)
     _show_rejected(scan)
     show_provenance(measurement)
+    if services.settings.research and measurement.composition is not None:
+        show_pattern(services.records.measurements.pattern(scan.latest.measurement_id))
 
 
 def _series_words(scan: ScanSummary) -> str:

@@ -7,12 +7,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
-from sarcopenia.domain.results import LevelFinding, Measurement
+from sarcopenia.domain.results import LevelFinding, Measurement, PatternFinding
 from sarcopenia.records.arrays import MUSCLE_ROLE, ArrayFrame, pack, unpack
 from sarcopenia.records.codec import decode, encode
 from sarcopenia.records.patient_groups import root_id
 from sarcopenia.records.reviews import latest_reviews
-from sarcopenia.records.schema import MeasurementBlobRow, MeasurementRow, PatientRow, ScanRow
+from sarcopenia.records.schema import MeasurementBlobRow, MeasurementRow, PatientRow, PatternFindingRow, ScanRow
 from sarcopenia.records.store import Store
 from sarcopenia.records.views import NewMeasurement, StoredArrays, StoredMeasurement, StoredReview
 
@@ -59,6 +59,12 @@ class Measurements:
             digests = {blob.role: blob.blob_sha256 for blob in session.scalars(query)}
         return unpack(frame, {role: self._store.blobs.get(digest) for role, digest in digests.items()})
 
+    def pattern(self, measurement_id: int) -> PatternFinding | None:
+        """What the experimental classifier said with a measurement; ``None`` where it was not asked."""
+        with self._store.database.reading() as session:
+            row = session.get(PatternFindingRow, measurement_id)
+            return None if row is None else decode(PatternFinding, row.payload)
+
     def of_scan(self, scan_id: int) -> tuple[StoredMeasurement, ...]:
         """All measurements of a scan, corrected ones too, the oldest first."""
         with self._store.database.reading() as session:
@@ -90,6 +96,8 @@ class Measurements:
         session.add_all(
             MeasurementBlobRow(measurement_id=row.id, role=role, blob_sha256=digest) for role, digest in digests.items()
         )
+        if new.pattern is not None:
+            session.add(PatternFindingRow(measurement_id=row.id, payload=encode(new.pattern)))
         subject = f"measurement:{row.id}"
         self._store.audit(session, new.author, "measurement.stored", subject, scan=scan_id, parent=new.parent_id)
         return row.id

@@ -205,6 +205,15 @@ class MeasurementBlobRow(Base):
     blob_sha256: Mapped[str] = mapped_column(_SHA256)
 
 
+class PatternFindingRow(Base):
+    """What the experimental classifier said of a measurement's slab; no part of the measurement."""
+
+    __tablename__ = "pattern_finding"
+
+    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id"), primary_key=True, autoincrement=False)
+    payload: Mapped[dict[str, Any]]
+
+
 class ReviewRow(Base):
     """What a person says about a measurement; the newest row is the state."""
 

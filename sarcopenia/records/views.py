@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sarcopenia.domain.errors import ValidationIssue, ValidationReport
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement
+from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, PatternFinding
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 
@@ -186,6 +186,7 @@ class NewMeasurement:
     request_key: SHA-256 of what was asked (series, models, options); a second one with the same key on the same scan
         is the same measurement. ``None`` for a person's correction.
     parent_id: the measurement that this one corrects.
+    pattern: what the experimental classifier says of the slab; stored apart, ``None`` where research is off.
     """
 
     measurement: Measurement
@@ -194,6 +195,7 @@ class NewMeasurement:
     author: str
     request_key: str | None = None
     parent_id: int | None = None
+    pattern: PatternFinding | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Stack:
         self.settings = settings
         self.later = timedelta()
         self.records = open_records(settings, now=lambda: datetime.now(UTC) + self.later)
-        self.models = FakeModelClient()
+        self.models = FakeModelClient(models=settings.models)
         self.worker = Worker(self.records, self.models)
 
     def models_for(self, phantom):
@@ -70,6 +70,12 @@ class Stack:
             at.switch_page(f"app_pages/{path}.py").run()
         assert not at.exception, at.exception
         return at
+
+
+@pytest.fixture
+def research(monkeypatch):
+    """Research is on; ask for it before `stack`."""
+    monkeypatch.setenv("SARCOPENIA_RESEARCH", "on")
 
 
 @pytest.fixture

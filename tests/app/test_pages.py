@@ -6,6 +6,7 @@ import pytest
 from sarcopenia.domain.errors import ServerUnavailableError
 from sarcopenia.domain.volume import PatientHeader, Sex
 from sarcopenia.exchange.ct_writer import ct_series_bytes
+from sarcopenia.inference.contract import ModelSet
 from sarcopenia.records import JobState
 
 PAGES = ("upload", "patient", "system")
@@ -176,6 +177,48 @@ def test_the_trend_shows_every_scan_with_its_exact_numbers(stack, phantom, someb
     assert list(table["Study date"]) == ["2025-01-10", "2025-07-10"]
     stored = stack.records.measurements.get(second.measurement_id)
     assert table["SMA (cm²)"].iloc[1] == round(stored.measurement.composition.sma_cm2, 1)
+
+
+LABEL = "pattern classifier trained on simulated muscle loss; not independent of the measurement"
+
+
+def everything(at):
+    """What the page says, expanders and tables too."""
+    labels = [expander.label for expander in at.expander]
+    return "\n".join([texts(at), *labels, *(frame.value.to_string() for frame in at.dataframe)]).lower()
+
+
+def test_without_research_there_is_no_trace_of_the_classifier(stack, phantom):
+    job = stack.measure(phantom)
+    assert stack.records.measurements.pattern(job.measurement_id) is None
+    for at in (stack.page(scan=str(job.scan_id)), stack.page("patient", scan=str(job.scan_id)), stack.page("system")):
+        assert "classifier" not in everything(at)
+        assert "attention" not in everything(at)
+
+
+def test_with_research_the_classifier_is_shown_as_what_it_is(research, stack, phantom):
+    job = stack.measure(phantom)
+    pattern = stack.records.measurements.pattern(job.measurement_id)
+    for _ in range(2):  # the second page is a refresh: nothing is computed in it
+        at = stack.page(scan=str(job.scan_id))
+        assert [LABEL in expander.label for expander in at.expander].count(True) == 1
+        said = texts(at)
+        assert f"{100 * pattern.low_muscle_probability:.0f} %" in said
+        assert "Experimental" in said
+        table = next(frame.value for frame in at.dataframe if "Attention (%)" in frame.value)
+        assert list(table["Slice (from the feet)"]) == list(pattern.slice_indices)
+    weights = next(frame.value for frame in stack.page("system").dataframe if "ONNX SHA-256" in frame.value)
+    assert "sarcopenia_classifier" in set(weights["Model"])
+
+
+def test_a_scan_from_before_research_says_how_to_ask(research, stack, phantom):
+    stack.models._models = ModelSet()
+    job = stack.measure(phantom)
+    at = stack.page(scan=str(job.scan_id))
+    assert "upload it again" in texts(at)
+    stack.models._models = stack.settings.models
+    again = stack.measure(phantom)
+    assert stack.records.measurements.pattern(again.measurement_id) is not None
 
 
 def test_the_system_page_shows_models_weights_and_jobs(stack, phantom):

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from sarcopenia.domain.errors import RecordError, RecordNotFoundError, SettingsError
 from sarcopenia.domain.results import (
+    AcceptanceRule,
     BodyComposition,
     CompartmentMap,
     Flag,
     ImageQuality,
     LevelFinding,
     Measurement,
+    Provenance,
     Severity,
     Uncertainty,
 )
@@ -101,6 +103,7 @@ def drawn(kind: type, **fields: st.SearchStrategy) -> st.SearchStrategy:
         composition=st.none() | drawn(BodyComposition),
         uncertainty=st.none() | drawn(Uncertainty, member_sma_cm2=st.lists(st.floats(0, 500)).map(tuple)),
         quality=st.none() | drawn(ImageQuality),
+        provenance=drawn(Provenance, acceptance=st.none() | drawn(AcceptanceRule)),
     )
 )
 def test_any_measurement_survives_json(measurement: Measurement) -> None:
