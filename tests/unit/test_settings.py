@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sarcopenia.domain.errors import SettingsError
+from sarcopenia.inference.contract import CONTRACTS
 from sarcopenia.settings import SETTINGS, Settings
 
 GOOD_VALUES = {
@@ -61,12 +62,11 @@ def names_of(**environment: str) -> list[str]:
 
 
 def test_settings_choose_the_models_and_no_others() -> None:
-    assert names_of() == ["spine_level", "body_compartments"]
-    assert names_of(SARCOPENIA_COMPARTMENT_MODEL="body_compartments_teacher", SARCOPENIA_RESEARCH="On") == [
-        "spine_level",
-        "body_compartments_teacher",
-        "sarcopenia_classifier",
-    ]
+    usual = names_of()
+    assert usual == [contract.name for contract in CONTRACTS]
+    chosen = names_of(SARCOPENIA_COMPARTMENT_MODEL="body_compartments_teacher", SARCOPENIA_RESEARCH="On")
+    assert set(usual) - set(chosen) == {"body_compartments"}
+    assert set(chosen) - set(usual) == {"body_compartments_teacher", "sarcopenia_classifier"}
 
 
 def test_relative_data_folder_becomes_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from sarcopenia.assessment import AssessmentFinished, AssessmentOptions, Stage, 
 from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import ServerUnavailableError, SliceNotFoundError
 from sarcopenia.domain.results import AcceptanceRule, Degradation, LevelRule, Severity, Verdict
-from sarcopenia.inference.contract import ModelSet
+from sarcopenia.inference.contract import CONTRACTS, ModelSet
 from sarcopenia.inference.fake import FakeModelClient, known_spine, simple_compartments
 from sarcopenia.phantom import PhantomSpec, make_phantom
 
@@ -59,7 +59,7 @@ def test_the_uncertainty_comes_from_the_members(phantom):
 
 def test_the_result_carries_its_provenance(phantom):
     provenance = run_assessment(phantom.volume, client_for(phantom)).measurement.provenance
-    assert [model.name for model in provenance.models] == ["spine_level", "body_compartments"]
+    assert [model.name for model in provenance.models] == [contract.name for contract in CONTRACTS]
     assert provenance.series_hash == phantom.volume.series_hash
     assert provenance.level_rule is LevelRule.MID_L3
     assert provenance.software_version

@@ -12,7 +12,7 @@ SSIM = {"ssim_review": "0.82", "ssim_reject": "0.61"}
 
 
 def test_the_rule_is_read_from_the_model_that_outlines() -> None:
-    teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT)
+    teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT, quality=False)
     assert acceptance_rule(teacher, {"body_compartments_teacher": COV}) == AcceptanceRule(3.1, 12.0, 1.25)
 
 

@@ -23,6 +23,7 @@ from sarcopenia.domain.results import AcceptanceRule
 from sarcopenia.inference.contract import (
     BODY_COMPARTMENTS_TEACHER_CONTRACT,
     COMPARTMENT_COUNT,
+    CONTRACTS,
     DEFAULT_MODELS,
     SPINE_WIDTH,
     ModelSet,
@@ -88,7 +89,7 @@ def test_no_server_is_told_by_every_call_and_never_raised_by_check() -> None:
         health = client.check(deadline_s=5)
     assert [(h.healthy, h.latency_ms, h.pending_requests, h.code) for h in health] == [
         (False, None, None, "server_unavailable")
-    ] * 2
+    ] * len(CONTRACTS)
 
 
 class StubbornServer:
@@ -185,7 +186,7 @@ def test_patterns_off_the_contract_are_rejected(attention: tuple[int, ...], monk
 
 def test_models_out_of_the_set_are_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     server = StubbornServer({})
-    client = client_of(server, monkeypatch)
+    client = client_of(server, monkeypatch, ModelSet(quality=False, research=False))
     assert client.rate_quality(np.zeros((1, 32, 32), np.int16)) is None
     assert client.classify_slab(np.zeros((1, 32, 32), np.int16)) is None
     assert server.calls == []
@@ -205,8 +206,9 @@ def test_a_server_that_hides_its_limits_is_rejected(monkeypatch: pytest.MonkeyPa
 
 def test_limits_come_from_the_served_config(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = {"cov_review_percent": "3", "cov_reject_percent": "9", "temperature": "1.5"}
-    rule = client_of(StubbornServer({}, parameters), monkeypatch).acceptance_rule()
-    assert rule == AcceptanceRule(3.0, 9.0, 1.5)
+    parameters |= {"ssim_review": "0.8", "ssim_reject": "0.5"}
+    rule = client_of(StubbornServer({}, parameters), monkeypatch, ModelSet(quality=True)).acceptance_rule()
+    assert rule == AcceptanceRule(3.0, 9.0, 1.5, 0.8, 0.5)
 
 
 def test_every_call_names_version_and_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +225,7 @@ def test_a_server_that_hides_its_weights_is_rejected(monkeypatch: pytest.MonkeyP
 
 def test_identity_comes_from_the_served_config(monkeypatch: pytest.MonkeyPatch) -> None:
     server = StubbornServer({}, {"onnx_sha256": "ab" * 32, "precision": "FP16 (TensorRT)"})
-    first, _ = client_of(server, monkeypatch).identities()
+    first, *_ = client_of(server, monkeypatch).identities()
     assert (first.name, first.onnx_sha256, first.precision) == ("spine_level", "ab" * 32, "FP16 (TensorRT)")
 
 
@@ -257,7 +259,8 @@ def metrics_address() -> Iterator[str]:
 
 def test_queues_come_from_the_metrics(metrics_address: str) -> None:
     with TritonModelClient(NOWHERE, metrics_address=metrics_address) as client:
-        assert [h.pending_requests for h in client.check(deadline_s=5)] == [0, 3]
+        pending = {h.name: h.pending_requests for h in client.check(deadline_s=5)}
+    assert (pending["spine_level"], pending["body_compartments"]) == (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_command_serves_the_file_as_the_contract_on_loopback(launch: TritonLaunc
 
 def test_only_the_models_of_the_set_are_loaded(launch: TritonLaunch) -> None:
     loaded = [part for part in launch.command("p") if part.startswith("--load-model")]
-    assert loaded == ["--load-model=spine_level", "--load-model=body_compartments_teacher"]
+    assert loaded == [f"--load-model={contract.name}" for contract in launch.models.contracts]
+    assert "--load-model=body_compartments_teacher" in loaded
+    assert "--load-model=body_compartments" not in loaded
 
 
 def test_every_start_closes_the_dangerous_protocols_with_a_new_key(launch: TritonLaunch) -> None:
