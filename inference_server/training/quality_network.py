@@ -11,11 +11,15 @@ from inference_server.training.networks import HU_WINDOWS, ConvBlock, scale_hu
 
 BODY_HU: Final = -500.0
 CHANNELS: Final = (24, 32, 56, 80)
+FINE_HU: Final = 40.0
+"""Scale of the fine detail: noise of this size in muscle makes holes in it."""
 
 
 class QualityNet(nn.Module):
     """Convolutions on 2×2 pixel blocks, pooled over the body to its mean, spread and maximum.
 
+    The fine detail (a pixel against the mean around it) is given apart and enlarged: in the HU windows, made for
+    anatomy, noise and fine streaks are too small to learn from.
     The mean is what a similarity averaged over the body is; a ring or a metal streak is few pixels and needs the
     spread and the maximum. Input (n, 1, y, x) HU, y and x multiples of 32; output SSIM logits (n, 1) and logits of the
     kinds (n, 6) in the order of `Degradation`.
@@ -26,7 +30,7 @@ class QualityNet(nn.Module):
         first, second, third, last = CHANNELS
         self.to_blocks = nn.PixelUnshuffle(2)
         self.layers = nn.Sequential(
-            ConvBlock(4 * len(HU_WINDOWS), first),
+            ConvBlock(4 * (len(HU_WINDOWS) + 1), first),
             ConvBlock(first, first, (2, 2)),
             ConvBlock(first, second),
             ConvBlock(second, third, (2, 2)),
@@ -41,10 +45,16 @@ class QualityNet(nn.Module):
     def forward(self, ct_hu: Tensor) -> tuple[Tensor, Tensor]:
         """SSIM logits (n, 1) and kind logits (n, 6) of INT16 or float HU (n, 1, y, x)."""
         values = ct_hu.float()
-        features = self.layers(self.to_blocks(scale_hu(values)))
+        features = self.layers(self.to_blocks(torch.cat([scale_hu(values), fine_detail(values)], dim=1)))
         body = functional.avg_pool2d((values > BODY_HU).float(), 16)
         answers = self.head(pooled_over_body(features, body))
         return answers[:, :1], answers[:, 1:]
+
+
+def fine_detail(hu: Tensor) -> Tensor:
+    """HU (n, 1, y, x) against the mean of the 3×3 pixels around, in units of `FINE_HU`, −3..3."""
+    around = functional.avg_pool2d(hu, 3, stride=1, padding=1, count_include_pad=False)
+    return ((hu - around) / FINE_HU).clamp(-3, 3)
 
 
 def pooled_over_body(features: Tensor, body: Tensor) -> Tensor:
