@@ -7,12 +7,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inference_server.training.degradations import Degradation
-from inference_server.training.networks import HU_WINDOWS, ConvBlock, scale_hu
+from inference_server.training.networks import HU_WINDOWS, scale_hu
 
 BODY_HU: Final = -500.0
+SLOPE: Final = 0.1
 CHANNELS: Final = (24, 32, 56, 80)
 FINE_HU: Final = 40.0
 """Scale of the fine detail: noise of this size in muscle makes holes in it."""
+
+
+class PlainBlock(nn.Sequential):
+    """Convolution and LeakyReLU without a norm: what a norm evens out, the size of noise, is what is to be read."""
+
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int] = (1, 1)) -> None:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        nn.init.kaiming_normal_(convolution.weight, a=SLOPE)
+        super().__init__(convolution, nn.LeakyReLU(SLOPE))
 
 
 class QualityNet(nn.Module):
@@ -30,16 +40,16 @@ class QualityNet(nn.Module):
         first, second, third, last = CHANNELS
         self.to_blocks = nn.PixelUnshuffle(2)
         self.layers = nn.Sequential(
-            ConvBlock(4 * (len(HU_WINDOWS) + 1), first),
-            ConvBlock(first, first, (2, 2)),
-            ConvBlock(first, second),
-            ConvBlock(second, third, (2, 2)),
-            ConvBlock(third, third),
-            ConvBlock(third, last, (2, 2)),
-            ConvBlock(last, last),
+            PlainBlock(4 * (len(HU_WINDOWS) + 1), first),
+            PlainBlock(first, first, (2, 2)),
+            PlainBlock(first, second),
+            PlainBlock(second, third, (2, 2)),
+            PlainBlock(third, third),
+            PlainBlock(third, last, (2, 2)),
+            PlainBlock(last, last),
         )
         self.head = nn.Sequential(
-            nn.Dropout(0.2), nn.Linear(3 * last, 64), nn.LeakyReLU(0.1), nn.Linear(64, 1 + len(Degradation))
+            nn.Dropout(0.2), nn.Linear(3 * last, 64), nn.LeakyReLU(SLOPE), nn.Linear(64, 1 + len(Degradation))
         )
 
     def forward(self, ct_hu: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from inference_server.training.splits import splits_of
 from sarcopenia.inference.contract import AIR_HU, AXIAL_SIZE_MULTIPLE
 
 KINDS: Final = tuple(Degradation)
-SSIM_WEIGHT, KIND_WEIGHT = 10.0, 0.5
+SSIM_WEIGHT, KIND_WEIGHT = 3.0, 1.0
 HU_SHIFT: Final = 15.0
 HELD_OUT_PHANTOM: Final = 5
 """When a fold is held out, every phantom whose seed this divides is held out too."""
@@ -32,8 +32,8 @@ class QualityTraining:
     examples: Path
     folder: Path
     held_out_fold: int | None
-    steps: int = 1200
-    batch_size: int = 8
+    steps: int = 3000
+    batch_size: int = 16
     learning_rate: float = 2e-3
     seed: int = 0
 
