@@ -17,7 +17,6 @@ from inference_server.evaluation.predictors import CompartmentPredictor, out_of_
 from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
 from inference_server.training.splits import splits_of
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
-from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.volume import Sex
 
 MEASURED_LEVELS: Final = ("L2", "L3", "L4", "")
@@ -63,7 +62,7 @@ def evaluate(
     """Measure one slice and hold it against its labels, or against another reader's muscle mask (y, x)."""
     found = segment(native, predictor)
     agreement = muscle_agreement(native, found.compartments.compartments_yx, reference_yx)
-    return evaluated(data, agreement, area_cov_percent(found.member_sma_cm2))
+    return evaluated(data, agreement, found.sma_cov_percent)
 
 
 def evaluated(data: Path, agreement: MuscleAgreement, sma_cov_percent: float) -> EvaluatedSlice:

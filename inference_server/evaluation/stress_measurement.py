@@ -14,7 +14,6 @@ from inference_server.training.compartment_data import NativeSlice, native_slice
 from inference_server.training.splits import splits_of
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.quality import cut_edge, muscle_is_cut
-from sarcopenia.assessment.uncertainty import area_cov_percent
 
 
 def stress_results(data: Path, runs: Path, temperatures: dict[str, float]) -> dict[str, list[StressResult]]:
@@ -45,7 +44,7 @@ def stress_result(case: StressCase, clean: NativeSlice, predictor: CompartmentPr
         severity=case.severity,
         sma_error_percent=float(100 * (sma_cm2 / case.reference_sma_cm2 - 1)),
         dice=dice_of(compartments.muscle_yx, _clean_muscle(clean, plane.shape_yx[1])),
-        cov_percent=area_cov_percent(found.member_sma_cm2),
+        cov_percent=found.sma_cov_percent,
         entropy=found.entropy,
         variance=found.variance,
         muscle_is_cut=muscle_is_cut(edge, compartments.compartments_yx, plane),

@@ -31,7 +31,6 @@ from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
 from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
-from sarcopenia.assessment.uncertainty import area_cov_percent
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import (
@@ -242,7 +241,7 @@ def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: Le
     found = level.l3 if level is not None and rule is LevelRule.MID_L3 else None
     return Uncertainty(
         member_sma_cm2=segmented.member_sma_cm2,
-        sma_cov_percent=area_cov_percent(segmented.member_sma_cm2),
+        sma_cov_percent=segmented.sma_cov_percent,
         level_spread_mm=None if found is None else found.spread_mm,
         entropy=segmented.entropy,
         variance=segmented.variance,

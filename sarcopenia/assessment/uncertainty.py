@@ -1,4 +1,4 @@
-"""How far the members of an ensemble disagree about the muscle: three numbers, from their probabilities and areas.
+"""How unsure an ensemble is about the muscle: three numbers, from its members' probabilities and areas.
 
 Entropy and variance are means over a band on the model grid that holds the muscle wall and what lies close around it:
 elsewhere every network is sure, and a mean over the whole slice would measure how much air is in the picture.
@@ -18,9 +18,23 @@ BAND_MM: Final = 4.5
 """Reach of the band beyond the wall: about the width over which a member's probability falls from 1 to 0."""
 
 
-def area_cov_percent(member_sma_cm2: Sequence[float]) -> float:
-    """Coefficient of variation of the members' areas in %, with n − 1; 0 for a single member."""
-    areas = np.asarray(member_sma_cm2)
+WALL_LEVELS: Final = (0.35, 0.5, 0.65)
+"""Probabilities of the wall at which a member's area is taken. Members that learned from the same few people are sure
+of the same mistake; how far a border could move at little cost tells more of the error (docs/evidence/uncertainty.md).
+The levels are such that the CoV of the areas is about as large as the errors on people that no member has seen."""
+
+
+def plausible_areas_cm2(
+    muscle_like_yx: NDArray[np.bool_], wall_probability_yx: NDArray[np.floating], pixel_area_mm2: float
+) -> tuple[float, ...]:
+    """Areas in cm² of one member: its wall at each of `WALL_LEVELS` ∩ the pixels in the HU range of muscle."""
+    probability = wall_probability_yx[muscle_like_yx]
+    return tuple(float(np.count_nonzero(probability > level) * pixel_area_mm2 / 100) for level in WALL_LEVELS)
+
+
+def area_cov_percent(sma_cm2: Sequence[float]) -> float:
+    """Coefficient of variation of areas in %, with n − 1; 0 for a single one."""
+    areas = np.asarray(sma_cm2)
     return 100 * float(areas.std(ddof=1) / max(areas.mean(), 1e-6)) if len(areas) > 1 else 0.0
 
 

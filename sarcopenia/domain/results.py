@@ -166,8 +166,9 @@ class ImageQuality:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Spread of the ensemble: SMA of every member in cm², their coefficient of variation in %, level spread in mm.
+    """Spread of the ensemble: SMA of every member in cm², CoV of the plausible areas in %, level spread in mm.
 
+    The CoV is taken over the members at several probabilities of the wall (`sarcopenia.assessment.uncertainty`).
     ``entropy`` (nats) and ``variance`` are means over the muscle wall and what lies close around it
     (`sarcopenia.assessment.uncertainty`); ``None`` in measurements of earlier software.
     """

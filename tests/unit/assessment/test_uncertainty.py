@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from sarcopenia.assessment.uncertainty import BAND_MM, area_cov_percent, wall_band, wall_entropy, wall_variance
+from sarcopenia.assessment.uncertainty import (
+    BAND_MM,
+    WALL_LEVELS,
+    area_cov_percent,
+    plausible_areas_cm2,
+    wall_band,
+    wall_entropy,
+    wall_variance,
+)
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AXIAL_GRID_MM, COMPARTMENT_COUNT
 
@@ -53,3 +61,21 @@ def test_coefficient_of_variation_of_areas():
     assert area_cov_percent((99.0, 101.0)) == pytest.approx(np.sqrt(2))
     assert area_cov_percent((120.0,)) == 0
     assert area_cov_percent((0.0, 0.0)) == 0
+
+
+def test_plausible_areas_shrink_with_the_probability_and_count_the_muscle_range_only():
+    probability = np.tile(np.linspace(0, 1, 200, dtype=np.float32), (10, 1))
+    everything = np.ones(probability.shape, bool)
+    areas = plausible_areas_cm2(everything, probability, 100.0)
+    expected = [10 * np.count_nonzero(probability[0] > level) for level in WALL_LEVELS]
+    assert areas == tuple(expected)
+    assert areas[0] > areas[1] > areas[2]
+    half = everything.copy()
+    half[:5] = False
+    assert plausible_areas_cm2(half, probability, 100.0) == tuple(area / 2 for area in areas)
+
+
+def test_a_sharp_border_has_no_plausible_spread():
+    probability = np.zeros((10, 10), np.float32)
+    probability[:5] = 1
+    assert area_cov_percent(plausible_areas_cm2(probability >= 0, probability, 1.0)) == 0
