@@ -25,9 +25,17 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from inference_server.training.axial_phantoms import phantom_slices
+from inference_server.training.classifier_network import ServedClassifier
 from inference_server.training.networks import ServedCompartments, ServedSpineNet, SpineNet, StudentNet, TeacherMembers
+from inference_server.training.quality_network import ServedQualityNet
 from sarcopenia.domain.results import Compartment
-from sarcopenia.inference.contract import SPINE_LEVEL_CONTRACT, SPINE_WIDTH, ModelContract
+from sarcopenia.inference.contract import (
+    SARCOPENIA_CLASSIFIER_CONTRACT,
+    SCAN_QUALITY_CONTRACT,
+    SPINE_LEVEL_CONTRACT,
+    SPINE_WIDTH,
+    ModelContract,
+)
 
 OPSET: Final = 17
 MAX_IR: Final = 10
@@ -72,10 +80,24 @@ def compartments_export(
     network: StudentNet | TeacherMembers, contract: ModelContract, parameters: dict[str, str], temperature: float
 ) -> Export:
     """`body_compartments` (the student) or `body_compartments_teacher`."""
-    slices = phantom_slices(EXAMPLE_SEED)[:2]
-    example = torch.from_numpy(np.stack([item.hu_yx for item in slices]))[:, None]
     served = ServedCompartments(network, temperature)
-    return Export(served, contract, example, {0: "batch", 2: "y", 3: "x"}, parameters)
+    return Export(served, contract, _example_slices(), {0: "batch", 2: "y", 3: "x"}, parameters)
+
+
+def quality_export(network: ServedQualityNet, parameters: dict[str, str]) -> Export:
+    """`scan_quality`."""
+    return Export(network, SCAN_QUALITY_CONTRACT, _example_slices(), {0: "batch", 2: "y", 3: "x"}, parameters)
+
+
+def classifier_export(network: ServedClassifier) -> Export:
+    """`sarcopenia_classifier`."""
+    slab = torch.stack([_example_slices()[:, 0]] * 2)
+    return Export(network, SARCOPENIA_CLASSIFIER_CONTRACT, slab, {0: "batch", 1: "slice", 2: "y", 3: "x"})
+
+
+def _example_slices() -> Tensor:
+    """Two slices (2, 1, y, x) of a phantom: an export is checked on what it is made for."""
+    return torch.from_numpy(np.stack([item.hu_yx for item in phantom_slices(EXAMPLE_SEED)[:2]]))[:, None]
 
 
 def publish(export: Export, repository: Path) -> Path:

@@ -67,7 +67,8 @@ def _segmented(
 ) -> SegmentedSlice:
     """Mean of the members on native pixels, and every member's own muscle area."""
     total: NDArray[np.float32] | None = None
-    wall_probability, areas_cm2, plausible_cm2 = [], [], []
+    wall_probability, areas_cm2 = [], []
+    plausible_cm2: list[float] = []
     muscle_like = (hu_yx >= MUSCLE_HU[0]) & (hu_yx <= MUSCLE_HU[1])
     probability_mcyx = members_mcyx.astype(np.float32) / 255
     for member in probability_mcyx:

@@ -37,6 +37,27 @@ class Model(StrEnum):
     SARCOPENIA_CLASSIFIER = "sarcopenia_classifier"
 
 
+class PublishedModel(StrEnum):
+    """Models that can be published; the teacher is the members that `train` left, and needs no training of its own."""
+
+    BODY_COMPARTMENTS = "body_compartments"
+    BODY_COMPARTMENTS_TEACHER = "body_compartments_teacher"
+    SPINE_LEVEL = "spine_level"
+    SCAN_QUALITY = "scan_quality"
+    SARCOPENIA_CLASSIFIER = "sarcopenia_classifier"
+
+
+class EvidencePage(StrEnum):
+    """Pages of the evidence that can be measured anew."""
+
+    ACCURACY = "accuracy"
+    LEVELS = "levels"
+    UNCERTAINTY = "uncertainty"
+    QUALITY = "quality"
+    CLASSIFIER = "classifier"
+    ABLATION = "ablation"
+
+
 DataOption = Annotated[Path, typer.Option(help="Folder in the training form, as `models convert` writes it.")]
 RunsOption = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and weights.")]
 RepositoryOption = Annotated[Path, typer.Option(help="Where Triton looks for models.")]
@@ -191,9 +212,48 @@ def distil(
 
 
 @app.command()
+def ablate(data: DataOption = DATA, runs: RunsOption = RUNS, config: ConfigOption = None) -> None:
+    """Train short runs with and without pre-training on parts of the labels; what is done is kept."""
+    with _said_to_people():
+        place = _workplace(data, runs, config, None)
+        from inference_server.evaluation.ablation import run_ablation  # noqa: PLC0415
+
+        place.use_threads()
+        for result in run_ablation(data, runs):
+            typer.echo(result)
+
+
+@app.command()
+def evaluate(
+    *,
+    page: Annotated[
+        list[EvidencePage] | None, typer.Option(help="Measure this page only; may be given more than once.")
+    ] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Run the test split with the published models: once per published weights.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run the test split although it was run; it is logged.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Folder of the evidence.")] = PROJECT / "docs" / "evidence",
+    repository: RepositoryOption = REPOSITORY,
+    data: DataOption = DATA,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Measure the finished folds and write the evidence, the limits for publishing, and the model cards."""
+    with _said_to_people():
+        place = _workplace(data, runs, None, None, repository)
+        from inference_server.evaluation.evidence import EvidenceOptions, Page, write_evidence  # noqa: PLC0415
+
+        place.use_threads()
+        pages = tuple(Page(chosen.value) for chosen in page or EvidencePage)
+        write_evidence(EvidenceOptions(data, runs, repository, output, pages, test=test, again=again))
+
+
+@app.command()
 def publish(
     *,
-    model: ModelOption,
+    model: Annotated[PublishedModel, typer.Option(help="The model.")],
     limits: Annotated[
         Path | None, typer.Option(help="TOML with the parameters of config.pbtxt that were chosen on validation.")
     ] = None,
