@@ -26,6 +26,8 @@ from sarcopenia.assessment.model_grid import axial_grid
 KINDS: Final = tuple(Degradation)
 VISIBLE_SEVERITY: Final = 0.3
 """Milder degradations can hardly be seen by anybody; the kind is also reported without them."""
+REVIEW_BUDGET: Final = 0.1
+"""Share of unspoiled slices that may ask for a look because of their quality."""
 REVIEW_CHANGE_PERCENT, REJECT_CHANGE_PERCENT = 3.0, 10.0
 """Changes of the SMA by the degradation alone: the difference within reading, and more than any trend of months."""
 
@@ -152,7 +154,9 @@ def choose_limits(
     """The predicted SSIM at which the expected change of the SMA passes each percentage, rounded to 0.01.
 
     The expectation is the decreasing step function of the SSIM nearest to the absolute changes (isotonic regression:
-    Barlow 1972). Cases with an arm beside the body are left out: an arm is not a fault of the image.
+    Barlow 1972), but never so high that more than `REVIEW_BUDGET` of the slices to which nothing was done would be
+    flagged, or any refused: where the prediction tells too little, a limit must not cry wolf. Cases with an arm beside
+    the body are left out: an arm is not a fault of the image.
 
     Raises
     ------
@@ -161,7 +165,17 @@ def choose_limits(
     used = sorted((c for c in cases if c.kind is not StressKind.ARM), key=lambda case: case.predicted_ssim)
     ssim = np.array([c.predicted_ssim for c in used])
     expected = isotonic_regression([abs(c.sma_change_percent) for c in used], increasing=False).x
-    return QualityLimits(_passed(ssim, expected, review_percent), _passed(ssim, expected, reject_percent))
+    clean = np.sort([c.predicted_ssim for c in used if c.kind is StressKind.NONE])
+    review = min(_passed(ssim, expected, review_percent), _budget(clean, REVIEW_BUDGET))
+    reject = min(_passed(ssim, expected, reject_percent), _budget(clean, 0.0))
+    return QualityLimits(review, min(review, reject))
+
+
+def _budget(clean_ssim: NDArray[np.float64], share: float) -> float:
+    """Highest limit, in steps of 0.01, that at most a share of the sorted clean slices lie below; 1 without any."""
+    if not len(clean_ssim):
+        return 1.0
+    return float(np.floor(clean_ssim[int(share * len(clean_ssim))] * 100) / 100)
 
 
 def _passed(ssim: NDArray[np.float64], expected: NDArray[np.float64], percent: float) -> float:

@@ -123,7 +123,9 @@ def test_members_are_trained_resumed_and_started_from_others(folder, data, tmp_p
         (("train", "--model", "sarcopenia_classifier", "--fold", 0), "models distil"),
         (("distil",), "is not trained to its end"),
         (("publish", "--model", "spine_level"), "Train or distil on everybody"),
-        (("publish", "--model", "body_compartments"), "Give --limits FILE"),
+        (("publish", "--model", "body_compartments"), "Train or distil on everybody"),
+        (("publish", "--model", "body_compartments_teacher"), "Train every fold"),
+        (("evaluate", "--page", "ablation"), "holds no results"),
     ],
 )
 def test_what_cannot_be_done_yet_says_what_to_do_first(data, tmp_path, arguments, said):
@@ -131,3 +133,19 @@ def test_what_cannot_be_done_yet_says_what_to_do_first(data, tmp_path, arguments
     result = run(*arguments, "--data", data, "--runs", tmp_path)
     assert result.exit_code == 3
     assert said in result.stderr
+
+
+@pytest.mark.training
+def test_a_student_without_limits_is_not_published(data, tmp_path):
+    torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
+    from inference_server.training.networks import StudentNet  # noqa: PLC0415 - needs torch
+
+    folder = tmp_path / "student" / "foldall"
+    folder.mkdir(parents=True)
+    torch.save(StudentNet().state_dict(), folder / "weights.pt")
+    limits = tmp_path / "limits.toml"
+    limits.write_text("temperature = 1.2\ncov_review_percent = 4\n")
+    publish = ("publish", "--model", "body_compartments", "--data", data, "--runs", tmp_path)
+    for result in (run(*publish), run(*publish, "--limits", limits)):
+        assert result.exit_code == 3
+        assert "cov_reject_percent" in result.stderr
