@@ -33,5 +33,7 @@ EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s CMD curl --fail --silent http://127.0.0.1:8000/v2/health/ready
 # NVIDIA's own entry point first: it sets up CUDA's compatibility with the driver of the host. Arguments go to Triton.
 ENTRYPOINT ["/opt/nvidia/nvidia_entrypoint.sh", "tritonserver", "--model-repository=/models", \
-    "--disable-auto-complete-config", "--model-control-mode=none"]
-CMD []
+    "--disable-auto-complete-config", "--model-control-mode=explicit", \
+    "--load-model=spine_level", "--load-model=scan_quality"]
+# The student; a GPU server loads the teacher instead (compose.gpu.yaml), research the classifier besides.
+CMD ["--load-model=body_compartments"]

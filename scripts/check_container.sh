@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-    cpu) docker_options=() triton_options=() ;;
-    gpu) docker_options=(--gpus all) triton_options=(--model-config-name=gpu) ;;
+    cpu) docker_options=() triton_options=(--load-model=body_compartments) ;;
+    gpu) docker_options=(--gpus all) triton_options=(--model-config-name=gpu --load-model=body_compartments) ;;
     *)
         echo "Usage: $0 cpu|gpu" >&2
         exit 2
