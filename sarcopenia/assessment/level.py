@@ -117,8 +117,9 @@ def find_level(volume: CtVolume, profile: SpineProfile, z_mm: NDArray[np.float64
     rib_z, sacrum_z = _rib_end(profile, z_mm), _sacrum_start(profile, z_mm)
     span = _lumbar_span(profile, z_mm, rib_z, sacrum_z)
     vertebrae = _vertebrae(volume, curve)
-    candidates = () if span is None else _candidates(volume, span)
-    l3 = candidates[0] if candidates else next((v for v in vertebrae if v.label == "L3"), None)
+    own = next((v for v in vertebrae if v.label == "L3"), None)
+    candidates = () if span is None else _candidates(volume, span, own)
+    l3 = candidates[0] if candidates else own
     count = None if span is None else span.count
     return LevelFinding(vertebrae, l3, candidates, _anchor(rib_z, sacrum_z), count, spine_share)
 
@@ -178,11 +179,17 @@ def _lumbar_span(
     return LumbarSpan(curve, float(at_rib), float(at_sacrum))
 
 
-def _candidates(volume: CtVolume, span: LumbarSpan) -> tuple[VertebraPosition, ...]:
-    """Both possible L3 when four or six bodies are counted: first the third from the last rib, then from the sacrum."""
+def _candidates(volume: CtVolume, span: LumbarSpan, own: VertebraPosition | None) -> tuple[VertebraPosition, ...]:
+    """Both possible L3 when four or six bodies are counted: the third from the last rib and the third from the sacrum.
+
+    First comes the one nearer to where the network itself sees L3 (two of three agree); where it sees none, the one
+    from the last rib.
+    """
     if span.count == NORMAL_LUMBAR_COUNT:
         return ()
     third = L3_COORDINATE - LAST_RIB_COORDINATE
     positions = [span.curve.z_of(c) for c in (span.at_rib + third, span.at_sacrum - third)]
     found = [_position(volume, span.curve, "L3", z) for z in positions if z is not None]
+    if own is not None:
+        found.sort(key=lambda candidate: abs(candidate.z_mm - own.z_mm))
     return tuple(found) if len(found) > 1 else ()

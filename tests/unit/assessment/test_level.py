@@ -95,6 +95,20 @@ def test_a_network_that_squeezes_the_count_to_five_is_found_out(lumbar, sacrum_f
     assert level.l3.z_mm == pytest.approx(np.interp(-15.0, -true, z_mm), abs=3)
 
 
+def test_a_last_rib_that_was_missed_does_not_move_l3():
+    """Ribs end one vertebra too high, so six bodies are counted; sacrum and the network itself agree on L3."""
+    scan = volume()
+    z_mm = rows(scan)
+    true = coordinates(z_mm, bottom=20.0)
+    answer = replace(profile(true), rib_z=(true < 11.5).astype(np.float32))
+    level = find_level(scan, answer, z_mm)
+    right, wrong = level.candidates
+    assert level.lumbar_count == 6
+    assert level.l3 == right
+    assert right.z_mm == pytest.approx(np.interp(-15.0, -true, z_mm), abs=3)
+    assert wrong.z_mm - right.z_mm == pytest.approx(PITCH_MM, abs=3)
+
+
 def test_no_spine_is_no_level():
     scan = volume()
     z_mm = rows(scan)
