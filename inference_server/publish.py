@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from inference_server.training.axial_phantoms import phantom_slices
-from inference_server.training.classifier_network import ServedClassifier
+from inference_server.training.classifier.network import ServedClassifier
+from inference_server.training.datasets.axial_phantoms import phantom_slices
 from inference_server.training.networks import ServedCompartments, ServedSpineNet, SpineNet, StudentNet, TeacherMembers
-from inference_server.training.quality_network import ServedQualityNet
+from inference_server.training.quality.network import ServedQualityNet
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import (
     SARCOPENIA_CLASSIFIER_CONTRACT,

@@ -15,10 +15,10 @@ import numpy as np
 
 from inference_server.evaluation.out_of_fold import EvaluatedSlice, evaluate
 from inference_server.evaluation.predictors import TorchPredictor
-from inference_server.training.compartment_data import native_slices
+from inference_server.training.compartments.train import CompartmentTraining, load_member, train
+from inference_server.training.datasets.compartment_data import native_slices
+from inference_server.training.datasets.splits import COMPARTMENT_FOLDS
 from inference_server.training.networks import TeacherMembers
-from inference_server.training.splits import COMPARTMENT_FOLDS
-from inference_server.training.train_compartments import CompartmentTraining, load_member, train
 
 FOLD: Final = 0
 SHARES: Final = (0.25, 0.5, 1.0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.compartment_data import UNLABELLED, NativeSlice
+from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.model_grid import axial_grid
 from sarcopenia.domain.results import Compartment

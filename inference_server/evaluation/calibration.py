@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize, special
 
 from inference_server.evaluation.predictors import TorchPredictor, out_of_fold
-from inference_server.training.compartment_data import LabelledSlice, native_slices, to_model_grid
-from inference_server.training.splits import splits_of
+from inference_server.training.datasets.compartment_data import LabelledSlice, native_slices, to_model_grid
+from inference_server.training.datasets.splits import splits_of
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AXIAL_GRID_MM
 

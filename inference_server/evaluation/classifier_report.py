@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from inference_server.training.classifier_bags import (
+from inference_server.training.classifier.bags import (
     FIRST_SEED,
     Bag,
     Wasting,
@@ -22,8 +22,8 @@ from inference_server.training.classifier_bags import (
     plain_bag,
     scan_slabs,
 )
-from inference_server.training.classifier_network import ServedClassifier
-from inference_server.training.splits import splits_of
+from inference_server.training.classifier.network import ServedClassifier
+from inference_server.training.datasets.splits import splits_of
 
 AMOUNTS_MM: Final = (-14.0, -12.0, -10.0, -8.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0)
 FATTY: Final = (0.15, -10.0)

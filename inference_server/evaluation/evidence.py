@@ -40,7 +40,7 @@ from inference_server.evaluation.uncertainty_report import (
     uncertainty_headline,
     uncertainty_page,
 )
-from inference_server.training.splits import splits_of
+from inference_server.training.datasets.splits import splits_of
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import (
     BODY_COMPARTMENTS,

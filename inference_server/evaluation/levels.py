@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.training.spine_data import SpineExample, load_real_spines
-from inference_server.training.splits import splits_of
-from inference_server.training.train_spine import load_spine_network, predict_profile
+from inference_server.training.datasets.splits import splits_of
+from inference_server.training.spine.data import SpineExample, load_real_spines
+from inference_server.training.spine.train import load_spine_network, predict_profile
 from sarcopenia.assessment.level import find_level
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.domain.results import L3_COORDINATE, LevelAnchor, LevelFinding

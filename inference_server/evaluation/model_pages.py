@@ -18,11 +18,11 @@ from inference_server.evaluation.markdown import number, table
 from inference_server.evaluation.predictors import out_of_fold, student_file
 from inference_server.evaluation.quality_report import QualityFigures, QualityLimits
 from inference_server.evaluation.stress import stress_cases
-from inference_server.training.quality_data import load_examples
+from inference_server.training.classifier.train import load_classifier
+from inference_server.training.datasets.splits import splits_of
+from inference_server.training.quality.examples import load_examples
+from inference_server.training.quality.train import is_held_out, load_quality_network, rate
 from inference_server.training.run_state import RunFiles
-from inference_server.training.splits import splits_of
-from inference_server.training.train_classifier import load_classifier
-from inference_server.training.train_quality import is_held_out, load_quality_network, rate
 from sarcopenia.domain.errors import SettingsError
 
 CLASSIFIER_LABEL: Final = "pattern classifier trained on simulated muscle loss; not independent of the measurement"

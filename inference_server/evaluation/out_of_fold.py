@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from inference_server.evaluation.agreement import MuscleAgreement, muscle_agreement
 from inference_server.evaluation.predictors import CompartmentPredictor, out_of_fold
-from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
-from inference_server.training.splits import splits_of
+from inference_server.training.datasets.compartment_data import NativeSlice, native_slices, read_index
+from inference_server.training.datasets.splits import splits_of
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.domain.volume import Sex
 

@@ -17,9 +17,9 @@ from inference_server.evaluation.agreement import compartments_of
 from inference_server.evaluation.method_comparison import spearman
 from inference_server.evaluation.predictors import CompartmentPredictor
 from inference_server.evaluation.stress import StressCase, StressKind
-from inference_server.training.compartment_data import UNLABELLED, NativeSlice
-from inference_server.training.degradations import Degradation
-from inference_server.training.quality_data import QualityExample
+from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
+from inference_server.training.quality.degradations import Degradation
+from inference_server.training.quality.examples import QualityExample
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.model_grid import axial_grid
 

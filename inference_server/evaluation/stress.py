@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.compartment_data import NativeSlice, native_slices
-from inference_server.training.degradations import Degradation, degrade_projected
-from inference_server.training.pasted_arm import paste_arm
-from inference_server.training.projections import SliceProjections
+from inference_server.training.datasets.compartment_data import NativeSlice, native_slices
+from inference_server.training.quality.degradations import Degradation, degrade_projected
+from inference_server.training.quality.pasted_arm import paste_arm
+from inference_server.training.quality.projections import SliceProjections
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AIR_HU

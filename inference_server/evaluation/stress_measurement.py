@@ -10,8 +10,8 @@ from inference_server.evaluation.out_of_fold import segment
 from inference_server.evaluation.predictors import CompartmentPredictor, out_of_fold
 from inference_server.evaluation.stress import StressCase, slice_cases
 from inference_server.evaluation.uncertainty_analysis import StressResult
-from inference_server.training.compartment_data import NativeSlice, native_slices
-from inference_server.training.splits import splits_of
+from inference_server.training.datasets.compartment_data import NativeSlice, native_slices
+from inference_server.training.datasets.splits import splits_of
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.quality import cut_edge, muscle_is_cut
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from inference_server.evaluation.agreement import muscle_agreement
 from inference_server.evaluation.levels import RIGHT_VERTEBRA
 from inference_server.evaluation.out_of_fold import EvaluatedSlice, evaluated
-from inference_server.training.compartment_data import NativeSlice, native_slices, read_index
-from inference_server.training.spine_data import COORDINATE_OF
-from inference_server.training.splits import Patient, splits_of
+from inference_server.training.datasets.compartment_data import NativeSlice, native_slices, read_index
+from inference_server.training.datasets.splits import Patient, splits_of
+from inference_server.training.spine.data import COORDINATE_OF
 from sarcopenia.assessment import AssessmentOptions, run_assessment
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.domain.results import L3_COORDINATE, vertebra_label

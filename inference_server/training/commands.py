@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from inference_server.training import axial_phantoms, distil, pretrain, quality_data
-from inference_server.training import train_classifier as classifier
-from inference_server.training import train_compartments as compartments
-from inference_server.training import train_quality as quality
-from inference_server.training import train_spine as spine
+from inference_server.training.classifier import train as classifier
+from inference_server.training.compartments import distil, pretrain
+from inference_server.training.compartments import train as compartments
 from inference_server.training.config import TrainingConfig
+from inference_server.training.datasets import axial_phantoms
+from inference_server.training.datasets.splits import splits_of
 from inference_server.training.published_weights import write_member_start, write_spine_start
-from inference_server.training.spine_data import phantom_example, save_example
-from inference_server.training.splits import splits_of
+from inference_server.training.quality import examples as quality_data
+from inference_server.training.quality import train as quality
+from inference_server.training.spine import train as spine
+from inference_server.training.spine.data import phantom_example, save_example
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.phantom import make_phantom, random_spec
 

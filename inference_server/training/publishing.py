@@ -17,15 +17,15 @@ from inference_server.publish import (
     quality_export,
     spine_export,
 )
+from inference_server.training.classifier.train import load_classifier
 from inference_server.training.commands import Workplace
-from inference_server.training.distil import load_student
+from inference_server.training.compartments.distil import load_student
+from inference_server.training.compartments.train import load_member
+from inference_server.training.datasets.splits import splits_of
 from inference_server.training.networks import StudentNet, TeacherMembers
+from inference_server.training.quality.train import load_quality_network
 from inference_server.training.run_state import RunFiles
-from inference_server.training.splits import splits_of
-from inference_server.training.train_classifier import load_classifier
-from inference_server.training.train_compartments import load_member
-from inference_server.training.train_quality import load_quality_network
-from inference_server.training.train_spine import load_spine_network
+from inference_server.training.spine.train import load_spine_network
 from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import (
     BODY_COMPARTMENTS,

@@ -20,8 +20,8 @@ from sarcopenia.cli.exits import fail
 from sarcopenia.domain.errors import InputError, SarcopeniaError, SettingsError
 
 if TYPE_CHECKING:
-    from inference_server.training.annotated_folder import ScanReport
     from inference_server.training.commands import Workplace
+    from inference_server.training.datasets.annotated_folder import ScanReport
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 NEEDED_PACKAGES: Final = ("torch", "monai", "onnx", "onnxruntime")
@@ -109,7 +109,7 @@ def _workplace(
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="Folder with scans/ and splits.toml.")]) -> None:
     """Read every annotated scan of a folder and say what it holds and what is wrong; exit code 2 if anything is."""
-    from inference_server.training import annotated_folder as annotated  # noqa: PLC0415
+    from inference_server.training.datasets import annotated_folder as annotated  # noqa: PLC0415
 
     with _said_to_people():
         splits, paths = annotated.folder_splits(folder), annotated.scan_folders(folder)
@@ -138,7 +138,7 @@ def convert(
     out: Annotated[Path, typer.Argument(help="Folder for the training form.")],
 ) -> None:
     """Write the training form of a folder of annotated scans."""
-    from inference_server.training.annotated_folder import convert_folder  # noqa: PLC0415
+    from inference_server.training.datasets.annotated_folder import convert_folder  # noqa: PLC0415
 
     with _said_to_people():
         for name in convert_folder(folder, out):

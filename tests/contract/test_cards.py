@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inference_server.training.splits import PROJECT_SPLITS, training_names
+from inference_server.training.datasets.splits import PROJECT_SPLITS, training_names
 from tests.contract.tiny_models import REPOSITORY
 
 PROJECT = REPOSITORY.parent

@@ -7,22 +7,22 @@ import nibabel
 import numpy as np
 import pytest
 
-from inference_server.training.annotated import compartments_known_from, read_annotated_scan
-from inference_server.training.annotated_folder import (
+from inference_server.training.datasets.annotated import compartments_known_from, read_annotated_scan
+from inference_server.training.datasets.annotated_folder import (
     check_scan,
     convert_folder,
     folder_splits,
     problems_across,
     scan_folders,
 )
-from inference_server.training.compartment_data import (
+from inference_server.training.datasets.compartment_data import (
     NOT_WALL,
     UNLABELLED,
     load_training_slices,
     native_slices,
     read_index,
 )
-from inference_server.training.splits import Splits, splits_of
+from inference_server.training.datasets.splits import Splits, splits_of
 from sarcopenia.assessment.composition import body_composition, muscle_mask
 from sarcopenia.domain.errors import InputError
 from sarcopenia.domain.results import Compartment

@@ -21,7 +21,7 @@ from inference_server.evaluation.classifier_report import (  # noqa: E402
     report,
 )
 from inference_server.publish import Export, answers, compare, torch_answers, write_onnx  # noqa: E402
-from inference_server.training.classifier_bags import (  # noqa: E402
+from inference_server.training.classifier.bags import (  # noqa: E402
     MIDDLE,
     OFFSETS_MM,
     Slab,
@@ -35,15 +35,13 @@ from inference_server.training.classifier_bags import (  # noqa: E402
     varied_bag,
     waste,
 )
-from inference_server.training.classifier_network import (  # noqa: E402
+from inference_server.training.classifier.network import (  # noqa: E402
     SLICE_FEATURES,
     AttentionHead,
     ServedClassifier,
     SliceEncoder,
 )
-from inference_server.training.compartment_data import KEY_WEIGHT, LabelledSlice  # noqa: E402
-from inference_server.training.networks import CompartmentNet, StudentNet  # noqa: E402
-from inference_server.training.train_classifier import (  # noqa: E402
+from inference_server.training.classifier.train import (  # noqa: E402
     PHANTOM_GROUP,
     BagDrawer,
     BagFeatures,
@@ -52,7 +50,9 @@ from inference_server.training.train_classifier import (  # noqa: E402
     load_segmentation,
     train,
 )
-from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle  # noqa: E402
+from inference_server.training.compartments.wasting import change_muscle_bulk, infiltrate_muscle  # noqa: E402
+from inference_server.training.datasets.compartment_data import KEY_WEIGHT, LabelledSlice  # noqa: E402
+from inference_server.training.networks import CompartmentNet, StudentNet  # noqa: E402
 from sarcopenia.domain.errors import SettingsError  # noqa: E402
 from sarcopenia.domain.results import Compartment  # noqa: E402
 from sarcopenia.domain.volume import Sex  # noqa: E402

@@ -7,7 +7,7 @@ pytest.importorskip("skimage", reason="the extra `train` is not installed")
 
 from scipy import ndimage
 
-from inference_server.training.degradations import (
+from inference_server.training.quality.degradations import (
     BodyBox,
     BodyMotion,
     Degradation,
@@ -17,8 +17,8 @@ from inference_server.training.degradations import (
     photon_noise,
     project_moving,
 )
-from inference_server.training.pasted_arm import paste_arm
-from inference_server.training.projections import ANGLE_COUNT, SliceProjections, directions
+from inference_server.training.quality.pasted_arm import paste_arm
+from inference_server.training.quality.projections import ANGLE_COUNT, SliceProjections, directions
 
 pytestmark = pytest.mark.training
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from inference_server.evaluation.levels import above_l2, level_error, true_l3_mm
-from inference_server.training.spine_data import SpineExample, row_labels
+from inference_server.training.spine.data import SpineExample, row_labels
 from sarcopenia.inference.contract import SPINE_GRID_MM, SPINE_WIDTH
 from sarcopenia.inference.port import SpineProfile
 

@@ -15,7 +15,7 @@ from inference_server.evaluation.method_comparison import (
     spearman,
     spearman_within,
 )
-from inference_server.training.compartment_data import UNLABELLED, NativeSlice
+from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import Compartment
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from inference_server.evaluation.stress import StressCase, StressKind
 from inference_server.evaluation.stress_measurement import stress_result
-from inference_server.training.compartment_data import NativeSlice
+from inference_server.training.datasets.compartment_data import NativeSlice
 from sarcopenia.domain.geometry import PlaneGeometry
 
 SPACING = 1.5

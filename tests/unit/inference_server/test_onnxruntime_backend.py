@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sarcopenia.inference.contract import BODY_COMPARTMENTS
 from tests.contract.tiny_models import tiny_body_compartments, tiny_probability
 
 BACKEND = Path(__file__).resolve().parents[3] / "inference_server" / "backends" / "onnxruntime" / "model.py"
@@ -68,7 +69,7 @@ def tolerant_backend(backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Mo
 
 def model_arguments(folder: Path, **changes: Any) -> dict[str, str]:
     """What Triton passes to `initialize` for the tiny `body_compartments`, with changes to its config."""
-    weights = tiny_body_compartments().SerializeToString()
+    weights = tiny_body_compartments(BODY_COMPARTMENTS).SerializeToString()
     (folder / "1").mkdir()
     (folder / "1" / "model.onnx").write_bytes(weights)
     config = {

@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles  # noqa: E402
-from inference_server.training.compartment_data import NOT_WALL, NativeSlice, to_model_grid  # noqa: E402
-from inference_server.training.partial_labels import completed_share  # noqa: E402
-from inference_server.training.train_compartments import compartment_loss  # noqa: E402
+from inference_server.training.compartments.augmentation import Augmenter, Batch, place_on_tiles  # noqa: E402
+from inference_server.training.compartments.train import compartment_loss  # noqa: E402
+from inference_server.training.datasets.compartment_data import NOT_WALL, NativeSlice, to_model_grid  # noqa: E402
+from inference_server.training.datasets.partial_labels import completed_share  # noqa: E402
 from sarcopenia.domain.results import Compartment  # noqa: E402
 from sarcopenia.phantom import PhantomSpec, make_phantom  # noqa: E402
 

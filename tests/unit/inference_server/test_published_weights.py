@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from inference_server.publish import Export, store_half, write_onnx  # noqa: E402
+from inference_server.training.compartments.pretrain import transfer  # noqa: E402
 from inference_server.training.networks import (  # noqa: E402
     CompartmentNet,
     ServedCompartments,
@@ -13,7 +14,6 @@ from inference_server.training.networks import (  # noqa: E402
     StudentNet,
     TeacherMembers,
 )
-from inference_server.training.pretrain import transfer  # noqa: E402
 from inference_server.training.published_weights import write_member_start, write_spine_start  # noqa: E402
 from sarcopenia.domain.errors import SettingsError  # noqa: E402
 from sarcopenia.inference.contract import BODY_COMPARTMENTS_CONTRACT, SPINE_LEVEL_CONTRACT, SPINE_WIDTH  # noqa: E402

@@ -13,20 +13,20 @@ from inference_server.evaluation.quality_report import (  # noqa: E402
 )
 from inference_server.evaluation.stress import STRESS_GRADES, StressKind, slice_cases  # noqa: E402
 from inference_server.publish import publish, quality_export  # noqa: E402
-from inference_server.training.compartment_data import NativeSlice  # noqa: E402
-from inference_server.training.degradations import Degradation  # noqa: E402
-from inference_server.training.quality_data import (  # noqa: E402
+from inference_server.training.datasets.compartment_data import NativeSlice  # noqa: E402
+from inference_server.training.quality.degradations import Degradation  # noqa: E402
+from inference_server.training.quality.examples import (  # noqa: E402
     degraded_examples,
     load_examples,
     save_examples,
 )
-from inference_server.training.quality_network import (  # noqa: E402
+from inference_server.training.quality.network import (  # noqa: E402
     QualityNet,
     ServedQualityNet,
     fine_detail,
     pooled_over_body,
 )
-from inference_server.training.train_quality import (  # noqa: E402
+from inference_server.training.quality.train import (  # noqa: E402
     QualityTraining,
     is_held_out,
     load_quality_network,

@@ -18,34 +18,10 @@ from inference_server.publish import (  # noqa: E402
     published_state,
     spine_export,
 )
-from inference_server.training.augmentation import TILE_YX, Augmenter, Batch, place_on_tiles, resize  # noqa: E402
-from inference_server.training.axial_phantoms import FIRST_SEED, generate, load_slices  # noqa: E402
-from inference_server.training.compartment_data import load_training_slices  # noqa: E402
-from inference_server.training.distil import Distillation, distil, distillation_loss, load_student  # noqa: E402
-from inference_server.training.networks import (  # noqa: E402
-    CompartmentNet,
-    ServedCompartments,
-    SpineNet,
-    StudentNet,
-    TeacherMembers,
-    refine_by_phase,
-)
-from inference_server.training.pretrain import Pretraining, hide_patches, pretrain  # noqa: E402
-from inference_server.training.run_state import TrainingState, cosine_cycles  # noqa: E402
-from inference_server.training.spine_augmentation import LABELS, TILE_ROWS, random_tile  # noqa: E402
-from inference_server.training.spine_data import (  # noqa: E402
-    load_example,
-    phantom_example,
-    row_labels,
-    save_example,
-)
-from inference_server.training.splits import (  # noqa: E402
-    COMPARTMENT_FOLDS,
-    SPINE_FOLDS,
-    TEST_NAMES,
-    training_names,
-)
-from inference_server.training.train_compartments import (  # noqa: E402
+from inference_server.training.compartments.augmentation import TILE_YX, Augmenter, Batch, place_on_tiles, resize  # noqa: E402
+from inference_server.training.compartments.distil import Distillation, distil, distillation_loss, load_student  # noqa: E402
+from inference_server.training.compartments.pretrain import Pretraining, hide_patches, pretrain  # noqa: E402
+from inference_server.training.compartments.train import (  # noqa: E402
     CompartmentTraining,
     compartment_loss,
     load_member,
@@ -54,7 +30,31 @@ from inference_server.training.train_compartments import (  # noqa: E402
     thinness,
     train,
 )
-from inference_server.training.train_spine import spine_loss  # noqa: E402
+from inference_server.training.datasets.axial_phantoms import FIRST_SEED, generate, load_slices  # noqa: E402
+from inference_server.training.datasets.compartment_data import load_training_slices  # noqa: E402
+from inference_server.training.datasets.splits import (  # noqa: E402
+    COMPARTMENT_FOLDS,
+    SPINE_FOLDS,
+    TEST_NAMES,
+    training_names,
+)
+from inference_server.training.networks import (  # noqa: E402
+    CompartmentNet,
+    ServedCompartments,
+    SpineNet,
+    StudentNet,
+    TeacherMembers,
+    refine_by_phase,
+)
+from inference_server.training.run_state import TrainingState, cosine_cycles  # noqa: E402
+from inference_server.training.spine.augmentation import LABELS, TILE_ROWS, random_tile  # noqa: E402
+from inference_server.training.spine.data import (  # noqa: E402
+    load_example,
+    phantom_example,
+    row_labels,
+    save_example,
+)
+from inference_server.training.spine.train import spine_loss  # noqa: E402
 from sarcopenia.domain.results import Compartment  # noqa: E402
 from sarcopenia.inference.contract import AIR_HU, BODY_COMPARTMENTS_CONTRACT  # noqa: E402
 from sarcopenia.phantom import PhantomSpec, make_phantom  # noqa: E402

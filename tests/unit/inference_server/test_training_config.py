@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inference_server.training.config import read_config
-from inference_server.training.splits import (
+from inference_server.training.datasets.splits import (
     COMPARTMENT_FOLDS,
     PROJECT_SPLITS,
     SPINE_FOLDS,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.compartment_data import read_index
+from inference_server.training.datasets.compartment_data import read_index
 from sarcopenia.assessment.spine_projection import CoarseBlock, coarse_block, find_midline, project_spine
 from sarcopenia.domain.geometry import regular_geometry
 from sarcopenia.domain.volume import CtVolume, SeriesHeader

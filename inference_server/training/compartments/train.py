@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles, resize
-from inference_server.training.axial_phantoms import load_slices
-from inference_server.training.compartment_data import LabelledSlice, load_training_slices
+from inference_server.training.compartments.augmentation import Augmenter, Batch, place_on_tiles, resize
+from inference_server.training.compartments.pretrain import transfer
+from inference_server.training.datasets.axial_phantoms import load_slices
+from inference_server.training.datasets.compartment_data import LabelledSlice, load_training_slices
+from inference_server.training.datasets.partial_labels import completed_share
+from inference_server.training.datasets.splits import splits_of, training_names
 from inference_server.training.networks import CompartmentNet
-from inference_server.training.partial_labels import completed_share
-from inference_server.training.pretrain import transfer
 from inference_server.training.run_state import TrainingState, on_device
-from inference_server.training.splits import splits_of, training_names
 from sarcopenia.domain.results import Compartment
 
 MUSCLE_HU_EMPHASIS: Final = 1.0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.projections import ANGLE_COUNT, WATER_PER_MM, Image, SliceProjections, directions
+from inference_server.training.quality.projections import ANGLE_COUNT, WATER_PER_MM, Image, SliceProjections, directions
 from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.inference.contract import AIR_HU

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.degradations import (
+from inference_server.training.quality.degradations import (
     BODY_HU,
     BONE_HU,
     MAX_HU,
     beam_hardening,
     photon_noise,
 )
-from inference_server.training.projections import Image, SliceProjections
+from inference_server.training.quality.projections import Image, SliceProjections
 from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.inference.contract import AIR_HU
 

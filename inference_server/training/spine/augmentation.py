@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.spine_data import SpineExample
+from inference_server.training.spine.data import SpineExample
 from sarcopenia.inference.contract import AIR_HU, SPINE_GRID_MM, SPINE_WIDTH
 
 TILE_ROWS = 208

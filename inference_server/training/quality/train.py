@@ -1,4 +1,4 @@
-"""Training of `scan_quality` on degraded slices (`quality_data`): similarity by regression, kind by classification."""
+"""Training of `scan_quality` on degraded slices (`examples`): similarity by regression, kind by classification."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.training.degradations import Degradation
-from inference_server.training.quality_data import QualityExample, load_examples
-from inference_server.training.quality_network import BODY_HU, QualityNet, ServedQualityNet
+from inference_server.training.datasets.splits import splits_of
+from inference_server.training.quality.degradations import Degradation
+from inference_server.training.quality.examples import QualityExample, load_examples
+from inference_server.training.quality.network import BODY_HU, QualityNet, ServedQualityNet
 from inference_server.training.run_state import TrainingState, on_device
-from inference_server.training.splits import splits_of
 from sarcopenia.inference.contract import AIR_HU, AXIAL_SIZE_MULTIPLE
 
 KINDS: Final = tuple(Degradation)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.training.compartment_data import LabelledSlice
-from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle
+from inference_server.training.compartments.wasting import change_muscle_bulk, infiltrate_muscle
+from inference_server.training.datasets.compartment_data import LabelledSlice
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AIR_HU, AXIAL_GRID_MM
 

@@ -16,16 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_server.evaluation.out_of_fold import MEASURED_LEVELS, annotated_level, sex_of
-from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles
-from inference_server.training.axial_phantoms import SHAPE_YX, load_slices, save_slices
-from inference_server.training.compartment_data import (
+from inference_server.training.compartments.augmentation import Augmenter, Batch, place_on_tiles
+from inference_server.training.compartments.wasting import change_muscle_bulk, infiltrate_muscle
+from inference_server.training.datasets.axial_phantoms import SHAPE_YX, load_slices, save_slices
+from inference_server.training.datasets.compartment_data import (
     LabelledSlice,
     NativeSlice,
     native_slices,
     read_index,
     to_model_grid,
 )
-from inference_server.training.wasting import change_muscle_bulk, infiltrate_muscle
 from sarcopenia.clinical.profiles import all_profiles
 from sarcopenia.domain.results import Compartment
 from sarcopenia.domain.volume import Sex

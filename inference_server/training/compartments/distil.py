@@ -17,15 +17,15 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.training.augmentation import Augmenter, Batch, place_on_tiles
-from inference_server.training.axial_phantoms import load_slices
-from inference_server.training.compartment_data import LabelledSlice, load_training_slices
+from inference_server.training.compartments.augmentation import Augmenter, Batch, place_on_tiles
+from inference_server.training.compartments.pretrain import without_labels
+from inference_server.training.compartments.train import compartment_loss, load_member, sample_weights
+from inference_server.training.datasets.axial_phantoms import load_slices
+from inference_server.training.datasets.compartment_data import LabelledSlice, load_training_slices
+from inference_server.training.datasets.splits import splits_of, training_names
+from inference_server.training.datasets.unlabelled import scan_slices
 from inference_server.training.networks import STUDENT_HEADS, CompartmentNet, StudentNet
-from inference_server.training.pretrain import without_labels
 from inference_server.training.run_state import RunFiles, TrainingState, on_device
-from inference_server.training.splits import splits_of, training_names
-from inference_server.training.train_compartments import compartment_loss, load_member, sample_weights
-from inference_server.training.unlabelled import scan_slices
 
 POOL_BATCH: Final = 8
 TEACHER_WEIGHT: Final = 1.0

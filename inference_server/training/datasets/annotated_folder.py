@@ -15,8 +15,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.training.annotated import AnnotatedScan, read_annotated_scan
-from inference_server.training.splits import FILE_NAME, Patient, Splits, check_splits, read_splits
+from inference_server.training.datasets.annotated import AnnotatedScan, read_annotated_scan
+from inference_server.training.datasets.splits import FILE_NAME, Patient, Splits, check_splits, read_splits
 from sarcopenia.assessment.composition import BodyComposition, body_composition
 from sarcopenia.assessment.model_grid import CanonicalView
 from sarcopenia.domain.errors import InputError, SettingsError

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference_server.training.compartment_data import NOT_WALL, UNLABELLED, NativeSlice
-from inference_server.training.spine_data import COORDINATE_OF
+from inference_server.training.datasets.compartment_data import NOT_WALL, UNLABELLED, NativeSlice
+from inference_server.training.spine.data import COORDINATE_OF
 from sarcopenia.assessment.composition import MUSCLE_HU
 from sarcopenia.assessment.model_grid import BODY_THRESHOLD_HU, CanonicalView, find_body
 from sarcopenia.domain.errors import InputError, NoBodyError, NotReadableError

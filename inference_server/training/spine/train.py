@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from inference_server.training.datasets.splits import splits_of, training_names
 from inference_server.training.networks import ServedSpineNet, SpineNet
 from inference_server.training.run_state import TrainingState
-from inference_server.training.spine_augmentation import SpineTile, random_tile, whole_tile
-from inference_server.training.spine_data import SpineExample, load_example, load_real_spines
-from inference_server.training.splits import splits_of, training_names
+from inference_server.training.spine.augmentation import SpineTile, random_tile, whole_tile
+from inference_server.training.spine.data import SpineExample, load_example, load_real_spines
 from sarcopenia.inference.contract import AIR_HU, SPINE_LENGTH_MULTIPLE
 from sarcopenia.inference.port import SpineProfile
 

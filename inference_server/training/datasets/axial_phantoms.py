@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from inference_server.training.compartment_data import LabelledSlice, NativeSlice, to_model_grid
+from inference_server.training.datasets.compartment_data import LabelledSlice, NativeSlice, to_model_grid
 from sarcopenia.inference.contract import AXIAL_GRID_MM
 from sarcopenia.phantom import make_phantom, random_spec
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.training.compartment_data import read_index
+from inference_server.training.datasets.compartment_data import read_index
 from sarcopenia.assessment.model_grid import axial_grid
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry

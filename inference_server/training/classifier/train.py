@@ -17,7 +17,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from inference_server.training.classifier_bags import (
+from inference_server.training.classifier.bags import (
     FIRST_SEED,
     Bag,
     Slab,
@@ -27,10 +27,10 @@ from inference_server.training.classifier_bags import (
     scan_slabs,
     varied_bag,
 )
-from inference_server.training.classifier_network import AttentionHead, ServedClassifier, SliceEncoder
+from inference_server.training.classifier.network import AttentionHead, ServedClassifier, SliceEncoder
+from inference_server.training.datasets.splits import splits_of, training_names
 from inference_server.training.networks import CompartmentNet, StudentNet
 from inference_server.training.run_state import RunFiles, TrainingState
-from inference_server.training.splits import splits_of, training_names
 from sarcopenia.domain.errors import SettingsError
 
 FEWEST_SLICES: Final = 3

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference_server.training.augmentation import Augmenter, place_on_tiles
-from inference_server.training.axial_phantoms import load_slices
-from inference_server.training.compartment_data import LabelledSlice
+from inference_server.training.compartments.augmentation import Augmenter, place_on_tiles
+from inference_server.training.datasets.axial_phantoms import load_slices
+from inference_server.training.datasets.compartment_data import LabelledSlice
+from inference_server.training.datasets.splits import splits_of, training_names
+from inference_server.training.datasets.unlabelled import scan_slices
 from inference_server.training.networks import HU_WINDOWS, CompartmentNet, block_unet, scale_hu
 from inference_server.training.run_state import TrainingState, on_device
-from inference_server.training.splits import splits_of, training_names
-from inference_server.training.unlabelled import scan_slices
 from sarcopenia.inference.contract import COMPARTMENT_COUNT
 
 PATCH: Final = 16

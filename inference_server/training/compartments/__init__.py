@@ -1,0 +1,1 @@
+"""`body_compartments`: changes of the slices, pre-training, the teacher and the student."""

@@ -1,0 +1,1 @@
+"""Annotated scans, phantoms and splits: what all trainings read."""

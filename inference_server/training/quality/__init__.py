@@ -1,0 +1,1 @@
+"""`scan_quality`: degradations in the projections, examples, network and training."""

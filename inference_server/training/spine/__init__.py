@@ -1,0 +1,1 @@
+"""`spine_level`: spines of people and phantoms, their changes, the training."""
