@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from inference_server.evaluation.model_pages import (
 )
 from inference_server.evaluation.network_files import compartment_files, files_table
 from inference_server.evaluation.out_of_fold import evaluate_out_of_fold
+from inference_server.evaluation.pages import Page
 from inference_server.evaluation.predictors import STUDENT, TEACHER
 from inference_server.evaluation.summaries import summarise
 from inference_server.evaluation.test_log import append_run, hashes_of, require_untested, split_run
@@ -55,17 +55,6 @@ TEST_RESULT: Final = "test_split.json"
 PLOTS: Final = "plots"
 MODELS: Final = (TEACHER, STUDENT)
 SERVED_NAMES: Final = {TEACHER: BODY_COMPARTMENTS_TEACHER, STUDENT: BODY_COMPARTMENTS}
-
-
-class Page(StrEnum):
-    """Pages that can be asked for; repeatability belongs to accuracy."""
-
-    ACCURACY = "accuracy"
-    LEVELS = "levels"
-    UNCERTAINTY = "uncertainty"
-    QUALITY = "quality"
-    CLASSIFIER = "classifier"
-    ABLATION = "ablation"
 
 
 @dataclass(frozen=True)

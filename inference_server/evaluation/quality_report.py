@@ -18,10 +18,10 @@ from inference_server.evaluation.method_comparison import spearman
 from inference_server.evaluation.predictors import CompartmentPredictor
 from inference_server.evaluation.stress import StressCase, StressKind
 from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
-from inference_server.training.quality.degradations import Degradation
 from inference_server.training.quality.examples import QualityExample
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.model_grid import axial_grid
+from sarcopenia.domain.results import Degradation
 
 KINDS: Final = tuple(Degradation)
 VISIBLE_SEVERITY: Final = 0.3

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from inference_server.training.datasets.compartment_data import NativeSlice, native_slices
-from inference_server.training.quality.degradations import Degradation, degrade_projected
+from inference_server.training.quality.degradations import degrade_projected
 from inference_server.training.quality.pasted_arm import paste_arm
 from inference_server.training.quality.projections import SliceProjections
 from sarcopenia.assessment.composition import muscle_mask
-from sarcopenia.domain.results import Compartment
+from sarcopenia.domain.results import Compartment, Degradation
 from sarcopenia.inference.contract import AIR_HU
 
 ARM_ROOM_MM: Final = 130.0

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from inference_server.evaluation.pages import Page
 from sarcopenia.cli.exits import fail
 from sarcopenia.domain.errors import InputError, SarcopeniaError, SettingsError
 
@@ -45,17 +46,6 @@ class PublishedModel(StrEnum):
     SPINE_LEVEL = "spine_level"
     SCAN_QUALITY = "scan_quality"
     SARCOPENIA_CLASSIFIER = "sarcopenia_classifier"
-
-
-class EvidencePage(StrEnum):
-    """Pages of the evidence that can be measured anew."""
-
-    ACCURACY = "accuracy"
-    LEVELS = "levels"
-    UNCERTAINTY = "uncertainty"
-    QUALITY = "quality"
-    CLASSIFIER = "classifier"
-    ABLATION = "ablation"
 
 
 DataOption = Annotated[Path, typer.Option(help="Folder in the training form, as `models convert` writes it.")]
@@ -227,7 +217,7 @@ def ablate(data: DataOption = DATA, runs: RunsOption = RUNS, config: ConfigOptio
 def evaluate(
     *,
     page: Annotated[
-        list[EvidencePage] | None, typer.Option(help="Measure this page only; may be given more than once.")
+        list[Page] | None, typer.Option(help="Measure this page only; may be given more than once.")
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Run the test split with the published models: once per published weights.")
@@ -243,11 +233,10 @@ def evaluate(
     """Measure the finished folds and write the evidence, the limits for publishing, and the model cards."""
     with _said_to_people():
         place = _workplace(data, runs, None, None, repository)
-        from inference_server.evaluation.evidence import EvidenceOptions, Page, write_evidence  # noqa: PLC0415
+        from inference_server.evaluation.evidence import EvidenceOptions, write_evidence  # noqa: PLC0415
 
         place.use_threads()
-        pages = tuple(Page(chosen.value) for chosen in page or EvidencePage)
-        write_evidence(EvidenceOptions(data, runs, repository, output, pages, test=test, again=again))
+        write_evidence(EvidenceOptions(data, runs, repository, output, tuple(page or Page), test=test, again=again))
 
 
 @app.command()

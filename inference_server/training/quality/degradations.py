@@ -6,7 +6,6 @@ Severity 0.2 is just visible, 1 is clearly unusable.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy import ndimage
 from inference_server.training.quality.projections import ANGLE_COUNT, WATER_PER_MM, Image, SliceProjections, directions
 from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.domain.errors import NoBodyError
+from sarcopenia.domain.results import Degradation
 from sarcopenia.inference.contract import AIR_HU
 
 MAX_HU: Final = 3071
@@ -25,17 +25,6 @@ NOISE_KERNELS: Final = {"shepp-logan": 0.61, "hann": 0.2}
 """Reconstruction kernels and the variance of their noise relative to the plain ramp filter."""
 ELECTRONIC_PHOTONS: Final = 3.0
 """Standard deviation of the read-out noise, in detected photons: what makes starved rays streaky."""
-
-
-class Degradation(StrEnum):
-    """What spoils a slice; the order is that of the served probabilities."""
-
-    NONE = "none"
-    MOTION = "motion"
-    STREAK = "streak"
-    NOISE = "noise"
-    RING = "ring"
-    TRUNCATION = "truncation"
 
 
 @dataclass(frozen=True)

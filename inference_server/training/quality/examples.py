@@ -19,10 +19,11 @@ from skimage.metrics import structural_similarity
 from inference_server.training.datasets.axial_phantoms import load_slices
 from inference_server.training.datasets.splits import splits_of, training_names
 from inference_server.training.datasets.unlabelled import scan_slices
-from inference_server.training.quality.degradations import Degradation, degrade_projected
+from inference_server.training.quality.degradations import degrade_projected
 from inference_server.training.quality.projections import SliceProjections
 from sarcopenia.assessment.model_grid import find_body
 from sarcopenia.domain.errors import NoBodyError
+from sarcopenia.domain.results import Degradation
 from sarcopenia.inference.contract import AXIAL_GRID_MM
 
 WINDOW_HU: Final = (-200.0, 250.0)

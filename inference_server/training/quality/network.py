@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inference_server.training.networks import HU_WINDOWS, scale_hu
-from inference_server.training.quality.degradations import Degradation
+from sarcopenia.domain.results import Degradation
 
 BODY_HU: Final = -500.0
 SLOPE: Final = 0.1

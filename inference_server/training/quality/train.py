@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_server.training.datasets.splits import splits_of
-from inference_server.training.quality.degradations import Degradation
 from inference_server.training.quality.examples import QualityExample, load_examples
 from inference_server.training.quality.network import BODY_HU, QualityNet, ServedQualityNet
 from inference_server.training.run_state import TrainingState, on_device
+from sarcopenia.domain.results import Degradation
 from sarcopenia.inference.contract import AIR_HU, AXIAL_SIZE_MULTIPLE
 
 KINDS: Final = tuple(Degradation)

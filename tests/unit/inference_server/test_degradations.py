@@ -10,7 +10,6 @@ from scipy import ndimage
 from inference_server.training.quality.degradations import (
     BodyBox,
     BodyMotion,
-    Degradation,
     beam_hardening,
     degrade,
     degrade_projected,
@@ -19,6 +18,7 @@ from inference_server.training.quality.degradations import (
 )
 from inference_server.training.quality.pasted_arm import paste_arm
 from inference_server.training.quality.projections import ANGLE_COUNT, SliceProjections, directions
+from sarcopenia.domain.results import Degradation
 
 pytestmark = pytest.mark.training
 

@@ -14,9 +14,10 @@ import torch
 
 from inference_server.evaluation import evidence
 from inference_server.evaluation.cards import write_cards
-from inference_server.evaluation.evidence import EvidenceOptions, Page, write_evidence
+from inference_server.evaluation.evidence import EvidenceOptions, write_evidence
 from inference_server.evaluation.headlines import figures_of, merge_figures, read_figures, targets_page
 from inference_server.evaluation.out_of_fold import evaluate_out_of_fold
+from inference_server.evaluation.pages import Page
 from inference_server.evaluation.summaries import summarise
 from inference_server.evaluation.test_log import SplitRun, append_run
 from inference_server.training.networks import CompartmentNet, StudentNet

@@ -14,7 +14,6 @@ from inference_server.evaluation.quality_report import (  # noqa: E402
 from inference_server.evaluation.stress import STRESS_GRADES, StressKind, slice_cases  # noqa: E402
 from inference_server.publish import publish, quality_export  # noqa: E402
 from inference_server.training.datasets.compartment_data import NativeSlice  # noqa: E402
-from inference_server.training.quality.degradations import Degradation  # noqa: E402
 from inference_server.training.quality.examples import (  # noqa: E402
     degraded_examples,
     load_examples,
@@ -35,6 +34,7 @@ from inference_server.training.quality.train import (  # noqa: E402
     train,
 )
 from sarcopenia.assessment.composition import muscle_mask  # noqa: E402
+from sarcopenia.domain.results import Degradation  # noqa: E402
 from sarcopenia.phantom import PhantomSpec, make_phantom  # noqa: E402
 from tests.contract.tiny_models import REPOSITORY  # noqa: E402
 
