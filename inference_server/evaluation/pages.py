@@ -1,6 +1,9 @@
-"""The pages of docs/evidence that can be measured; apart, because the command line names them without torch."""
+"""The pages of docs/evidence that can be measured."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from sarcopenia.domain.errors import SettingsError
 
 
 class Page(StrEnum):
@@ -12,3 +15,15 @@ class Page(StrEnum):
     QUALITY = "quality"
     CLASSIFIER = "classifier"
     ABLATION = "ablation"
+
+
+def pages_of(names: Sequence[str] | None) -> tuple[Page, ...]:
+    """Pages by their names; all of them without names.
+
+    Raises
+    ------
+    SettingsError: there is no such page.
+    """
+    if unknown := sorted(set(names or ()) - set(Page)):
+        raise SettingsError(f"There is no page {unknown[0]}.", f"Pages are {', '.join(Page)}.")
+    return tuple(Page(name) for name in names or Page)

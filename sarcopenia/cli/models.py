@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from inference_server.evaluation.pages import Page
 from sarcopenia.cli.exits import fail
 from sarcopenia.domain.errors import InputError, SarcopeniaError, SettingsError
 
@@ -217,7 +216,8 @@ def ablate(data: DataOption = DATA, runs: RunsOption = RUNS, config: ConfigOptio
 def evaluate(
     *,
     page: Annotated[
-        list[Page] | None, typer.Option(help="Measure this page only; may be given more than once.")
+        list[str] | None,
+        typer.Option(help="Measure this page only (accuracy, levels, uncertainty …); may be repeated."),
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Run the test split with the published models: once per published weights.")
@@ -234,9 +234,11 @@ def evaluate(
     with _said_to_people():
         place = _workplace(data, runs, None, None, repository)
         from inference_server.evaluation.evidence import EvidenceOptions, write_evidence  # noqa: PLC0415
+        from inference_server.evaluation.pages import pages_of  # noqa: PLC0415
 
         place.use_threads()
-        write_evidence(EvidenceOptions(data, runs, repository, output, tuple(page or Page), test=test, again=again))
+        pages = pages_of(page)
+        write_evidence(EvidenceOptions(data, runs, repository, output, pages, test=test, again=again))
 
 
 @app.command()

@@ -126,6 +126,7 @@ def test_members_are_trained_resumed_and_started_from_others(folder, data, tmp_p
         (("publish", "--model", "body_compartments"), "Train or distil on everybody"),
         (("publish", "--model", "body_compartments_teacher"), "Train every fold"),
         (("evaluate", "--page", "ablation"), "holds no results"),
+        (("evaluate", "--page", "beauty"), "Pages are accuracy, levels"),
     ],
 )
 def test_what_cannot_be_done_yet_says_what_to_do_first(data, tmp_path, arguments, said):
