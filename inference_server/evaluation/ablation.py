@@ -23,7 +23,7 @@ from inference_server.training.networks import TeacherMembers
 FOLD: Final = 0
 SHARES: Final = (0.25, 0.5, 1.0)
 SEEDS: Final = (0, 1, 2)
-STEPS: Final = 300
+STEPS: Final = 200
 
 
 @dataclass(frozen=True)
