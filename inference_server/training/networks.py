@@ -8,7 +8,7 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sarcopenia.inference.contract import COMPARTMENT_COUNT, SPINE_WIDTH
+from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, SPINE_WIDTH
 
 COMPARTMENT_FEATURES = (32, 48, 80, 112, 144, 32)
 STUDENT_HEADS: Final = 3
@@ -209,7 +209,11 @@ class SpineNet(nn.Module):
 
 
 class ServedSpineNet(nn.Module):
-    """`SpineNet` with the outputs of the contract, in its order; each of shape (n, z)."""
+    """`SpineNet` with the outputs of the contract, in its order; each of shape (n, z).
+
+    The answers to the coronal projection and to its mirror image are averaged. Without a coronal projection (all of it
+    air) no rib is seen, whatever the network makes of the sagittal one.
+    """
 
     def __init__(self, network: SpineNet) -> None:
         super().__init__()
@@ -217,10 +221,14 @@ class ServedSpineNet(nn.Module):
 
     def forward(self, spine_projections_hu: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Coordinate (refined by its phase), spread, and the probabilities of spine, rib, sacrum."""
-        raw = self.network(spine_projections_hu.float())
+        projections = spine_projections_hu.float()
+        sagittal, coronal = projections[:, :1], projections[:, 1:]
+        mirrored = torch.cat([sagittal, coronal.flip(-1)], dim=1)
+        raw = (self.network(projections) + self.network(mirrored)) / 2
         probability = raw[:, 4:].sigmoid()
         spread = raw[:, 1].clamp(-5, 2).exp()
-        return refine_by_phase(raw), spread, probability[:, 0], probability[:, 1], probability[:, 2]
+        has_coronal = (coronal.amax((1, 2, 3)) > AIR_HU).float()[:, None]
+        return refine_by_phase(raw), spread, probability[:, 0], probability[:, 1] * has_coronal, probability[:, 2]
 
 
 def refine_by_phase(raw: Tensor) -> Tensor:

@@ -30,17 +30,23 @@ def whole_tile(example: SpineExample) -> SpineTile:
 
 
 def random_tile(example: SpineExample, random: np.random.Generator) -> SpineTile:
-    """A changed crop of an example on a tile of `TILE_ROWS` rows; what lies outside the crop is air without a spine."""
+    """A changed crop of an example on a tile of `TILE_ROWS` rows; what lies outside the crop is air without a spine.
+
+    Without a coronal projection nobody can see a rib: it is not taught there.
+    """
     source = example.variants[random.integers(len(example.variants))].astype(np.float32)
     rows, inside = _row_map(source.shape[1], random)
     projections = np.stack([_resample(source[c], rows, c == 1, random) for c in (0, 1)])
     projections = _degrade(projections, random)
     projections[:, ~inside] = AIR_HU
-    if random.random() < 0.2:
+    labels = _labels(example, rows, inside)
+    # A projection that is missing is air to the last pixel, as it is served.
+    if not (source[1] > AIR_HU).any() or random.random() < 0.2:
         projections[1] = AIR_HU
+        labels[LABELS.index("rib_z")] = np.nan
     elif random.random() < 0.05:
         projections[0] = AIR_HU
-    return SpineTile(projections, _labels(example, rows, inside))
+    return SpineTile(projections, labels)
 
 
 def _row_map(count: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

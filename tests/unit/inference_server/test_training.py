@@ -41,6 +41,7 @@ from inference_server.training.datasets.splits import (  # noqa: E402
 from inference_server.training.networks import (  # noqa: E402
     CompartmentNet,
     ServedCompartments,
+    ServedSpineNet,
     SpineNet,
     StudentNet,
     TeacherMembers,
@@ -308,6 +309,30 @@ def test_a_phantom_example_survives_its_file_and_its_tiles(phantom, tmp_path):
     known = np.isfinite(tile.labels[0])
     assert known.any()
     assert np.all(np.diff(tile.labels[0][known]) < 0.2)  # the coordinate falls towards the head
+
+
+def test_a_missing_coronal_projection_stays_air_and_teaches_no_rib(phantom):
+    example = phantom_example(phantom, "p", 1, np.random.default_rng(0))
+    variants = example.variants.copy()
+    variants[:, 1] = AIR_HU
+    tile = random_tile(replace(example, variants=variants), np.random.default_rng(1))
+    assert (tile.projections_czw[1] == AIR_HU).all()
+    assert np.isnan(tile.labels[LABELS.index("rib_z")]).all()
+    assert np.isfinite(tile.labels[LABELS.index("sacrum_z")]).any()
+
+
+def test_no_rib_is_served_without_a_coronal_projection_and_its_mirror_image_changes_nothing():
+    torch.manual_seed(0)
+    served = ServedSpineNet(SpineNet(16).eval())
+    projections = torch.randint(-500, 800, (2, 2, 32, 96), dtype=torch.int16)
+    projections[1, 1] = AIR_HU
+    mirrored = torch.stack([projections[:, 0], projections[:, 1].flip(-1)], dim=1)
+    with torch.no_grad():
+        answers, again = served(projections), served(mirrored)
+    assert answers[3][0].min() > 0
+    assert answers[3][1].max() == 0
+    for one, other in zip(answers, again, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_six_lumbar_vertebrae_without_a_rib_are_not_taught():
