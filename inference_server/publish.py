@@ -26,7 +26,14 @@ from torch import Tensor, nn
 
 from inference_server.training.classifier.network import ServedClassifier
 from inference_server.training.datasets.axial_phantoms import phantom_slices
-from inference_server.training.networks import ServedCompartments, ServedSpineNet, SpineNet, StudentNet, TeacherMembers
+from inference_server.training.networks import (
+    Calibration,
+    ServedCompartments,
+    ServedSpineNet,
+    SpineNet,
+    StudentNet,
+    TeacherMembers,
+)
 from inference_server.training.quality.network import ServedQualityNet
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import (
@@ -77,10 +84,10 @@ def spine_export(network: SpineNet) -> Export:
 
 
 def compartments_export(
-    network: StudentNet | TeacherMembers, contract: ModelContract, parameters: dict[str, str], temperature: float
+    network: StudentNet | TeacherMembers, contract: ModelContract, parameters: dict[str, str], calibration: Calibration
 ) -> Export:
     """`body_compartments` (the student) or `body_compartments_teacher`."""
-    served = ServedCompartments(network, temperature)
+    served = ServedCompartments(network, calibration)
     return Export(served, contract, _example_slices(), {0: "batch", 2: "y", 3: "x"}, parameters)
 
 
@@ -148,8 +155,17 @@ def write_onnx(export: Export, path: Path) -> None:
         )
     model = onnx.load(path)
     model.ir_version = min(model.ir_version, MAX_IR)
+    fix_sizes(model, export.contract)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def fix_sizes(model: onnx.ModelProto, contract: ModelContract) -> None:
+    """Write the sizes that the contract fixes into the outputs: shape inference of the exporter loses some."""
+    for output, spec in zip(model.graph.output, contract.outputs, strict=True):
+        for axis, size in zip(output.type.tensor_type.shape.dim[1:], spec.dims, strict=True):
+            if size != -1:
+                axis.dim_value = size
 
 
 def store_half(path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Whether 80 % means 80 %: calibration of the compartment probabilities, and the temperature that mends it.
+"""Whether 80 % means 80 %: calibration of the compartment probabilities (`networks.Calibration`), fitted and judged.
 
 Everything is out-of-fold, on the hand-drawn slices of the training patients, on the model grid where a pixel's truth is
-the share of each compartment in it. One temperature divides the logits of all members (Guo C et al., ICML 2017); it is
-fitted by the likelihood of all compartments and judged by the wall alone. Persons weigh the same, however many slices.
+the share of each compartment in it. Temperature and offset of bone are fitted by the likelihood of all compartments and
+judged by the wall alone. Persons weigh the same, however many slices. An offset moves borders and so areas: figures on
+a person are honest only with the calibration that was fitted without the person's fold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize, special
 
-from inference_server.evaluation.predictors import TorchPredictor, out_of_fold
+from inference_server.evaluation.predictors import UNCALIBRATED, TorchPredictor, out_of_fold
 from inference_server.training.datasets.compartment_data import LabelledSlice, native_slices, to_model_grid
 from inference_server.training.datasets.splits import splits_of
+from inference_server.training.networks import Calibration
 from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AXIAL_GRID_MM
 
 BAND_MM: Final = 10.0
 """Near the border of the wall it is decided what is muscle; elsewhere every network is sure."""
 BINS: Final = 15
-TEMPERATURES: Final = (0.25, 4.0)
+FIRST_SIMPLEX: Final = ((0.0, 0.0), (0.3, 0.0), (0.0, 1.0))
+"""Logarithms of the temperature and offsets of bone that a fit starts from."""
+FIT_TOLERANCE: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class Reliability:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """Before and after; ``after`` uses for every fold the temperature of the other folds, ``temperature`` all folds."""
+    """Before and after; ``after`` uses for every fold what was fitted to the other folds (``by_fold``).
 
-    temperature: float
-    fold_temperatures: tuple[float, ...]
+    ``published`` is fitted to all folds.
+    """
+
+    published: Calibration
+    by_fold: tuple[Calibration, ...]
     before: Reliability
     after: Reliability
 
@@ -91,39 +98,44 @@ def border_band(wall_yx: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(np.maximum(outside, inside) <= BAND_MM)
 
 
-def mean_probability(logits_mcp: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Mean over members (5, pixel) of the probabilities at a temperature."""
-    return special.softmax(logits_mcp / temperature, axis=1).mean(0)
+def mean_probability(logits_mcp: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float32]:
+    """Mean over members (5, pixel) of the calibrated probabilities."""
+    offsets = np.zeros((logits_mcp.shape[1], 1), np.float32)
+    offsets[Compartment.SPINE_BONE] = calibration.bone_offset
+    return special.softmax((logits_mcp + offsets) / calibration.temperature, axis=1).mean(0)
 
 
-def negative_log_likelihood(pixels: Sequence[CalibrationPixels], temperature: float) -> float:
+def negative_log_likelihood(pixels: Sequence[CalibrationPixels], calibration: Calibration) -> float:
     """Mean over persons of the mean over their pixels, in nats."""
     by_person: dict[str, list[float]] = {}
     for item in pixels:
-        probability = mean_probability(item.logits_mcp, temperature)
+        probability = mean_probability(item.logits_mcp, calibration)
         value = -(item.share_cp * np.log(probability + 1e-7)).sum(0).mean()
         by_person.setdefault(item.person, []).append(float(value))
     return float(np.mean([np.mean(values) for values in by_person.values()]))
 
 
-def fit_temperature(pixels: Sequence[CalibrationPixels]) -> float:
-    """Temperature with the greatest likelihood, within `TEMPERATURES`."""
-    low, high = np.log(TEMPERATURES)
-    found = optimize.minimize_scalar(
-        lambda log_t: negative_log_likelihood(pixels, float(np.exp(log_t))),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 0.01},
+def fit_calibration(pixels: Sequence[CalibrationPixels]) -> Calibration:
+    """Calibration with the greatest likelihood (Nelder–Mead)."""
+    found = optimize.minimize(
+        lambda values: negative_log_likelihood(pixels, _calibration(values)),
+        FIRST_SIMPLEX[0],
+        method="Nelder-Mead",
+        options={"initial_simplex": FIRST_SIMPLEX, "xatol": FIT_TOLERANCE, "fatol": 1e-5},
     )
-    return float(np.exp(found.x))
+    return _calibration(found.x)
 
 
-def reliability(pixels: Sequence[CalibrationPixels], temperatures: Sequence[float]) -> Reliability:
-    """Reliability of the wall probability, with one temperature for every item of ``pixels``."""
+def _calibration(values: Sequence[float]) -> Calibration:
+    return Calibration(temperature=float(np.exp(values[0])), bone_offset=float(values[1]))
+
+
+def reliability(pixels: Sequence[CalibrationPixels], calibrations: Sequence[Calibration]) -> Reliability:
+    """Reliability of the wall probability, with one calibration for every item of ``pixels``."""
     counts = {person: sum(item.person == person for item in pixels) for person in {item.person for item in pixels}}
     sums = np.zeros((3, BINS))
-    for item, temperature in zip(pixels, temperatures, strict=True):
-        found = mean_probability(item.logits_mcp, temperature)[Compartment.MUSCLE_WALL]
+    for item, calibration in zip(pixels, calibrations, strict=True):
+        found = mean_probability(item.logits_mcp, calibration)[Compartment.MUSCLE_WALL]
         true = item.share_cp[Compartment.MUSCLE_WALL]
         weight = 1 / (len(counts) * counts[item.person] * len(found))
         bins = np.minimum((found * BINS).astype(int), BINS - 1)
@@ -133,12 +145,22 @@ def reliability(pixels: Sequence[CalibrationPixels], temperatures: Sequence[floa
 
 
 def calibrate(pixels: Sequence[CalibrationPixels]) -> CalibrationReport:
-    """Fit on all folds for publishing, and across folds for an honest figure."""
+    """Fit on all folds for publishing, and across folds for honest figures."""
     folds = sorted({item.fold for item in pixels})
-    of_fold = {fold: fit_temperature([item for item in pixels if item.fold != fold]) for fold in folds}
+    of_fold = {fold: fit_calibration([item for item in pixels if item.fold != fold]) for fold in folds}
     return CalibrationReport(
-        temperature=fit_temperature(pixels),
-        fold_temperatures=tuple(of_fold[fold] for fold in folds),
-        before=reliability(pixels, [1.0] * len(pixels)),
+        published=fit_calibration(pixels),
+        by_fold=tuple(of_fold[fold] for fold in folds),
+        before=reliability(pixels, [UNCALIBRATED] * len(pixels)),
         after=reliability(pixels, [of_fold[item.fold] for item in pixels]),
     )
+
+
+def calibrations(data: Path, runs: Path, models: Sequence[str]) -> dict[str, CalibrationReport]:
+    """The report of each model (teacher, student).
+
+    Raises
+    ------
+    SettingsError: a fold was not trained.
+    """
+    return {model: calibrate(tuple(collect(data, runs, model))) for model in models}

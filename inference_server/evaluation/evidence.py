@@ -15,6 +15,7 @@ from rich.progress import track
 
 from inference_server.evaluation.ablation import read_results
 from inference_server.evaluation.accuracy_report import accuracy_page, repeatability_page
+from inference_server.evaluation.calibration import calibrations
 from inference_server.evaluation.cards import write_cards
 from inference_server.evaluation.headlines import figures_of, headline, merge_figures, targets_page
 from inference_server.evaluation.level_report import levels_page, summarise_levels
@@ -45,7 +46,6 @@ from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import (
     BODY_COMPARTMENTS,
     BODY_COMPARTMENTS_TEACHER,
-    SCAN_QUALITY_CONTRACT,
     ModelSet,
 )
 from sarcopenia.records.codec import decode, encode
@@ -128,9 +128,8 @@ def _run_test(options: EvidenceOptions) -> None:
 
 
 def published_models(repository: Path) -> LocalModelClient:
-    """The student and what goes with it, as an installation serves them; `scan_quality` once it is published."""
-    quality = (repository / SCAN_QUALITY_CONTRACT.name / SCAN_QUALITY_CONTRACT.version / "model.onnx").exists()
-    return LocalModelClient(repository, ModelSet(quality=quality))
+    """The student and what goes with it, as an installation serves them."""
+    return LocalModelClient(repository, ModelSet())
 
 
 def published_split(options: EvidenceOptions) -> SplitResult | None:
@@ -145,7 +144,10 @@ def published_split(options: EvidenceOptions) -> SplitResult | None:
 
 
 def _accuracy(options: EvidenceOptions, split: SplitResult | None) -> _Written:
-    measured = {model: tuple(evaluate_out_of_fold(options.data, options.runs, model)) for model in MODELS}
+    measured = {
+        model: tuple(evaluate_out_of_fold(options.data, options.runs, model, report.by_fold))
+        for model, report in calibrations(options.data, options.runs, MODELS).items()
+    }
     text = accuracy_page(measured, split, options.output / PLOTS) + _networks(options)
     figures = {
         SERVED_NAMES[model]: figures_of(summarise([item for item in slices if item.is_measured_level]))

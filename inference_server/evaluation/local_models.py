@@ -46,10 +46,8 @@ class LocalModelClient:
         """See `ModelClient.segment_compartments`."""
         return self._run(self._models.compartments, slices_hu_nyx[:, None])[0]
 
-    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating:
         """See `ModelClient.rate_quality`."""
-        if not self._models.quality:
-            return None
         ssim, degradation = self._run(SCAN_QUALITY_CONTRACT, slices_hu_nyx[:, None])
         return QualityRating(ssim[:, 0], degradation)
 

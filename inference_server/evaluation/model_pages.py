@@ -5,7 +5,6 @@ The figures come from `quality_report`, `classifier_report` and `ablation`; here
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +12,17 @@ import numpy as np
 
 from inference_server.evaluation import classifier_report, quality_report
 from inference_server.evaluation.ablation import FOLD, AblationResult
+from inference_server.evaluation.calibration import calibrations
 from inference_server.evaluation.classifier_report import LIMITATION, ClassifierFigures, ClassifierReport
 from inference_server.evaluation.markdown import number, table
-from inference_server.evaluation.predictors import out_of_fold, student_file
-from inference_server.evaluation.quality_report import QualityFigures, QualityLimits
-from inference_server.evaluation.stress import stress_cases
+from inference_server.evaluation.predictors import out_of_fold_quality, student_file
+from inference_server.evaluation.quality_report import QualityFigures
+from inference_server.evaluation.stress_measurement import stress_results
+from inference_server.evaluation.uncertainty_analysis import QualityLimits, StressResult
 from inference_server.training.classifier.train import load_classifier
 from inference_server.training.datasets.splits import splits_of
 from inference_server.training.quality.examples import load_examples
-from inference_server.training.quality.train import is_held_out, load_quality_network, rate
+from inference_server.training.quality.train import is_held_out
 from inference_server.training.run_state import RunFiles
 from sarcopenia.domain.errors import SettingsError
 
@@ -30,48 +31,36 @@ CLASSIFIER_LABEL: Final = "pattern classifier trained on simulated muscle loss; 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Figures of `scan_quality` on held-out people, its limits and the cases that they were chosen from."""
+    """Figures of `scan_quality` on held-out people, its limits and the stress set that they were chosen from."""
 
-    folds: tuple[int, ...]
     figures: QualityFigures
-    cases: tuple[quality_report.QualityCase, ...]
+    results: tuple[StressResult, ...]
     limits: QualityLimits
 
 
 def report_quality(data: Path, runs: Path, model: str) -> QualityReport:
-    """Every fold of `scan_quality` that was trained, with the teacher or student of the same fold for the areas.
+    """`scan_quality` of every fold, with the teacher or student of the same fold for the areas.
 
     Raises
     ------
-    SettingsError: no fold was trained.
+    SettingsError: a fold was not trained.
     """
-    folds = splits_of(data).compartment_folds
-    trained = tuple(fold for fold in range(len(folds)) if _quality_weights(runs, fold).exists())
-    if not trained:
-        raise SettingsError(f"{runs / 'quality'} holds no fold of scan_quality.", "Train one that holds people out.")
-    results, cases = [], []
-    for fold in trained:
-        network = partial(rate, load_quality_network(_quality_weights(runs, fold)))
+    rated: list[quality_report.QualityResult] = []
+    for fold in range(len(splits_of(data).compartment_folds)):
+        network = out_of_fold_quality(runs, fold)
         examples = (e for e in load_examples(runs / "quality_data") if is_held_out(e.name, data, fold))
-        results += quality_report.rate_examples(examples, network)
-        held_out = stress_cases(data, folds[fold])
-        cases += quality_report.quality_cases(held_out, network, out_of_fold(runs, fold, model))
-    figures = quality_report.quality_figures(results)
-    return QualityReport(trained, figures, tuple(cases), quality_report.choose_limits(cases))
-
-
-def _quality_weights(runs: Path, fold: int) -> Path:
-    return runs / "quality" / f"fold{fold}" / "weights.pt"
+        rated += quality_report.rate_examples(examples, network)
+    results = stress_results(data, runs, calibrations(data, runs, (model,)))[model]
+    return QualityReport(quality_report.quality_figures(rated), results, quality_report.choose_limits(results))
 
 
 def quality_page(report: QualityReport) -> str:
     """The page."""
     return (
         QUALITY_INTRODUCTION
-        + f"Folds held out: {', '.join(map(str, report.folds))}.\n\n"
         + quality_report.figures_markdown(report.figures)
         + QUALITY_LIMITS
-        + quality_report.limits_markdown(report.cases, report.limits)
+        + quality_report.limits_markdown(report.results, report.limits)
     )
 
 

@@ -4,7 +4,7 @@ The slices go through `sarcopenia.assessment.segmentation.segment_slices`, so th
 product would give for a slice that a person chose.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from inference_server.evaluation.agreement import MuscleAgreement, muscle_agreem
 from inference_server.evaluation.predictors import CompartmentPredictor, out_of_fold
 from inference_server.training.datasets.compartment_data import NativeSlice, native_slices, read_index
 from inference_server.training.datasets.splits import splits_of
+from inference_server.training.networks import Calibration
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.domain.volume import Sex
 
@@ -72,10 +73,12 @@ def evaluated(data: Path, agreement: MuscleAgreement, sma_cov_percent: float) ->
     return EvaluatedSlice(agreement, splits_of(data).patient_of(name), sex_of(data, name), level, sma_cov_percent)
 
 
-def evaluate_out_of_fold(data: Path, runs: Path, model: str) -> Iterator[EvaluatedSlice]:
-    """All key slices of all folds by the teacher or the student; see `predictors.out_of_fold`."""
-    for fold, names in enumerate(splits_of(data).compartment_folds):
-        predictor = out_of_fold(runs, fold, model)
+def evaluate_out_of_fold(
+    data: Path, runs: Path, model: str, by_fold: Sequence[Calibration]
+) -> Iterator[EvaluatedSlice]:
+    """All key slices of all folds by the teacher or the student, with a calibration that never saw the fold either."""
+    for fold, (names, calibration) in enumerate(zip(splits_of(data).compartment_folds, by_fold, strict=True)):
+        predictor = out_of_fold(runs, fold, model, calibration)
         for name in names:
             for native in native_slices(data, name, include_weak=False):
                 yield evaluate(data, native, predictor)

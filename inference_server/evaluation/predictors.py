@@ -3,6 +3,8 @@
 Everything on a training patient is out-of-fold: the networks come from the run that held the patient's fold out.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,11 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inference_server.training.networks import CompartmentNet, ServedCompartments, StudentNet, TeacherMembers
+from inference_server.training.networks import (
+    Calibration,
+    CompartmentNet,
+    ServedCompartments,
+    StudentNet,
+    TeacherMembers,
+)
+from inference_server.training.quality.train import load_quality_network, rate
 from sarcopenia.domain.errors import SettingsError
 
 STUDENT: Final = "student"
 TEACHER: Final = "teacher"
+UNCALIBRATED: Final = Calibration()
+
+
+QualityModel = Callable[[NDArray[np.int16]], tuple[float, NDArray[np.float32]]]
+"""int16 slice (y, x) on the model grid -> predicted SSIM and probabilities (6,) of the kinds."""
 
 
 class CompartmentPredictor(Protocol):
@@ -27,20 +41,20 @@ class CompartmentPredictor(Protocol):
 
 
 class TorchPredictor:
-    """A `CompartmentPredictor` on torch networks, with the same mirror images, temperature and rounding as served."""
+    """A `CompartmentPredictor` on torch networks, with the same mirror images, calibration and rounding as served."""
 
-    def __init__(self, network: StudentNet | TeacherMembers, temperature: float = 1.0) -> None:
+    def __init__(self, network: StudentNet | TeacherMembers, calibration: Calibration = UNCALIBRATED) -> None:
         self.network = network.eval()
-        self.temperature = temperature
+        self.calibration = calibration
 
     def segment_compartments(self, slices_hu_nyx: NDArray[np.int16]) -> NDArray[np.uint8]:
         """See `CompartmentPredictor`."""
-        served = ServedCompartments(self.network, self.temperature).eval()
+        served = ServedCompartments(self.network, self.calibration).eval()
         with torch.inference_mode():
             return served(_batch(slices_hu_nyx)).numpy()
 
     def member_logits(self, hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Logits (member and mirror image, 5, y, x) of one slice before the temperature, which is fitted to them."""
+        """Logits (member and mirror image, 5, y, x) of one slice before the calibration, which is fitted to them."""
         image = _batch(hu_yx[None]).float()
         with torch.inference_mode():
             both = torch.cat([self.network(image), self.network(image.flip(-1)).flip(-1)], dim=1)
@@ -78,7 +92,7 @@ def student_file(runs: Path, fold: int) -> Path:
     return path
 
 
-def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float = 1.0) -> TorchPredictor:
+def out_of_fold(runs: Path, fold: int, model: str, calibration: Calibration = UNCALIBRATED) -> TorchPredictor:
     """The teacher or the student that never saw the patients of a fold.
 
     Raises
@@ -88,8 +102,21 @@ def out_of_fold(runs: Path, fold: int, model: str = TEACHER, temperature: float 
     if model == STUDENT:
         student = StudentNet()
         student.load_state_dict(torch.load(student_file(runs, fold), weights_only=True, map_location="cpu"))
-        return TorchPredictor(student, temperature)
-    return TorchPredictor(TeacherMembers([_member(path) for path in member_files(runs, fold)]), temperature)
+        return TorchPredictor(student, calibration)
+    return TorchPredictor(TeacherMembers([_member(path) for path in member_files(runs, fold)]), calibration)
+
+
+def out_of_fold_quality(runs: Path, fold: int) -> QualityModel:
+    """`scan_quality` of a fold, which never saw the fold's patients.
+
+    Raises
+    ------
+    SettingsError: the fold was not trained.
+    """
+    path = runs / "quality" / f"fold{fold}" / "weights.pt"
+    if not path.exists():
+        raise SettingsError(f"{path} does not exist.", "Train scan_quality for every fold.")
+    return partial(rate, load_quality_network(path))
 
 
 def _member(path: Path) -> CompartmentNet:

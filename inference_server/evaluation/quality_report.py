@@ -4,7 +4,7 @@ Nothing is measured on the test split. The similarity is one to the scan as it w
 as clean, and what the model sees is what came on top.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from inference_server.evaluation import markdown
-from inference_server.evaluation.agreement import compartments_of
 from inference_server.evaluation.method_comparison import spearman
-from inference_server.evaluation.predictors import CompartmentPredictor
-from inference_server.evaluation.stress import StressCase, StressKind
-from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
+from inference_server.evaluation.predictors import QualityModel
+from inference_server.evaluation.stress import StressKind
+from inference_server.evaluation.uncertainty_analysis import QualityLimits, StressResult
 from inference_server.training.quality.examples import QualityExample
-from sarcopenia.assessment.composition import muscle_mask
-from sarcopenia.assessment.model_grid import axial_grid
 from sarcopenia.domain.results import Degradation
 
 KINDS: Final = tuple(Degradation)
@@ -30,9 +27,6 @@ REVIEW_BUDGET: Final = 0.1
 """Share of unspoiled slices that may ask for a look because of their quality."""
 REVIEW_CHANGE_PERCENT, REJECT_CHANGE_PERCENT = 3.0, 10.0
 """Changes of the SMA by the degradation alone: the difference within reading, and more than any trend of months."""
-
-QualityModel = Callable[[NDArray[np.int16]], tuple[float, NDArray[np.float32]]]
-"""int16 slice (y, x) on the model grid -> predicted SSIM and probabilities (6,) of the kinds."""
 
 
 @dataclass(frozen=True)
@@ -72,25 +66,6 @@ class QualityFigures:
     confusion: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class QualityCase:
-    """One slice of the stress set: predicted SSIM, and the change of the SMA in % of the truth by the degradation."""
-
-    name: str
-    kind: StressKind
-    severity: float
-    predicted_ssim: float
-    sma_change_percent: float
-
-
-@dataclass(frozen=True)
-class QualityLimits:
-    """Predicted SSIM below which a person looks, and below which no area is given."""
-
-    ssim_review: float
-    ssim_reject: float
-
-
 def rate_examples(examples: Iterable[QualityExample], model: QualityModel) -> list[QualityResult]:
     """What the model says of every example."""
     results = []
@@ -119,35 +94,8 @@ def quality_figures(results: Sequence[QualityResult]) -> QualityFigures:
     )
 
 
-def quality_cases(
-    cases: Iterable[StressCase], quality: QualityModel, compartments: CompartmentPredictor
-) -> list[QualityCase]:
-    """Predicted SSIM and change of the SMA for every case; each slice's clean case comes first, as in `slice_cases`.
-
-    The change is against the area that the same model finds on the clean slice, so that the model's own error on an
-    unspoiled slice does not count as the scan's.
-    """
-    found, clean_cm2 = [], float("nan")
-    for case in cases:
-        area_cm2 = _found_sma_cm2(case.native, compartments)
-        clean_cm2 = area_cm2 if case.kind is StressKind.NONE else clean_cm2
-        grid = axial_grid(case.native.hu_yx, case.native.plane)
-        ssim, _ = quality(np.round(grid.to_model(case.native.hu_yx)).astype(np.int16))
-        change = 100 * (area_cm2 - clean_cm2) / case.reference_sma_cm2
-        found.append(QualityCase(case.native.name, case.kind, case.severity, ssim, change))
-    return found
-
-
-def _found_sma_cm2(native: NativeSlice, model: CompartmentPredictor) -> float:
-    def probabilities(hu_yx: NDArray[np.int16]) -> NDArray[np.float32]:
-        return model.segment_compartments(hu_yx[None])[0].mean(0, dtype=np.float32)
-
-    muscle = muscle_mask(native.hu_yx, compartments_of(native, probabilities)) & (native.labels_yx != UNLABELLED)
-    return float(np.count_nonzero(muscle) * native.plane.pixel_area_mm2 / 100)
-
-
 def choose_limits(
-    cases: Sequence[QualityCase],
+    results: Sequence[StressResult],
     review_percent: float = REVIEW_CHANGE_PERCENT,
     reject_percent: float = REJECT_CHANGE_PERCENT,
 ) -> QualityLimits:
@@ -155,17 +103,19 @@ def choose_limits(
 
     The expectation is the decreasing step function of the SSIM nearest to the absolute changes (isotonic regression:
     Barlow 1972), but never so high that more than `REVIEW_BUDGET` of the slices to which nothing was done would be
-    flagged, or any refused: where the prediction tells too little, a limit must not cry wolf. Cases with an arm beside
+    flagged, or any refused: where the prediction tells too little, a limit must not cry wolf. Slices with an arm beside
     the body are left out: an arm is not a fault of the image.
+
+    What counts is the change against the same model's area of the clean slice: its own error is not the image's fault.
 
     Raises
     ------
     ValueError: the expected change never passes a percentage, so that there is nothing to choose by.
     """
-    used = sorted((c for c in cases if c.kind is not StressKind.ARM), key=lambda case: case.predicted_ssim)
-    ssim = np.array([c.predicted_ssim for c in used])
-    expected = isotonic_regression([abs(c.sma_change_percent) for c in used], increasing=False).x
-    clean = np.sort([c.predicted_ssim for c in used if c.kind is StressKind.NONE])
+    used = sorted((r for r in results if r.kind != StressKind.ARM), key=lambda result: result.predicted_ssim)
+    ssim = np.array([r.predicted_ssim for r in used])
+    expected = isotonic_regression([abs(r.sma_change_percent) for r in used], increasing=False).x
+    clean = np.sort([r.predicted_ssim for r in used if r.kind == StressKind.NONE])
     review = min(_passed(ssim, expected, review_percent), _budget(clean, REVIEW_BUDGET))
     reject = min(_passed(ssim, expected, reject_percent), _budget(clean, 0.0))
     return QualityLimits(review, min(review, reject))
@@ -196,9 +146,9 @@ def figures_markdown(figures: QualityFigures) -> str:
     return sentence + markdown.table(["true \\ predicted", *KINDS], rows)
 
 
-def limits_markdown(cases: Sequence[QualityCase], limits: QualityLimits) -> str:
+def limits_markdown(results: Sequence[StressResult], limits: QualityLimits) -> str:
     """What the limits do: median and worst change of the SMA of the slices in each class, without arms."""
-    used = [c for c in cases if c.kind is not StressKind.ARM]
+    used = [r for r in results if r.kind != StressKind.ARM]
     classes = (
         (f"accept (≥ {limits.ssim_review})", limits.ssim_review, float("inf")),
         (f"review (≥ {limits.ssim_reject})", limits.ssim_reject, limits.ssim_review),
@@ -206,7 +156,7 @@ def limits_markdown(cases: Sequence[QualityCase], limits: QualityLimits) -> str:
     )
     rows = []
     for name, low, high in classes:
-        change = np.abs([c.sma_change_percent for c in used if low <= c.predicted_ssim < high])
+        change = np.abs([r.sma_change_percent for r in used if low <= r.predicted_ssim < high])
         middle, worst = (float(np.median(change)), float(change.max())) if len(change) else (None, None)
         shares = [markdown.number(len(change) / len(used), ".0%"), markdown.number(middle, ".1f")]
         rows.append([name, str(len(change)), *shares, markdown.number(worst, ".1f")])

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.evaluation.method_comparison import spearman, spearman_within
+from sarcopenia.domain.results import Degradation
 
-MEASURES: Final = ("cov_percent", "entropy", "variance")
+MEASURES: Final = ("cov_percent", "entropy", "variance", "dissimilarity")
 REVIEW_ERROR_PERCENT: Final = 6.0
 """Errors beyond the worst that the product aims at (and twice what two readings differ by) should be looked at."""
 REJECT_ERROR_PERCENT: Final = 15.0
@@ -28,10 +29,12 @@ UNSPOILED: Final = "none"
 
 @dataclass(frozen=True)
 class StressResult:
-    """One slice of the stress set: whose, how it was degraded, the truth, and the spread of members.
+    """One slice of the stress set: whose, how it was degraded, the truth, and what the product says of it.
 
     ``sma_error_percent`` is signed, ``dice`` that of the muscle, both against the drawing on the clean slice;
+    ``sma_change_percent`` is the error less that of the same model on the clean slice: the degradation's share.
     ``cov_percent`` is the CoV of the SMA, ``entropy`` in nats and ``variance`` are means over the band of the wall.
+    ``predicted_ssim`` and ``predicted_kind`` are those of `scan_quality`.
     ``muscle_is_cut``: the product says that the field of view cuts through muscle, and refuses the slice for that.
     """
 
@@ -39,11 +42,19 @@ class StressResult:
     kind: str
     severity: float
     sma_error_percent: float
+    sma_change_percent: float
     dice: float
     cov_percent: float
     entropy: float
     variance: float
+    predicted_ssim: float
+    predicted_kind: Degradation
     muscle_is_cut: bool = False
+
+    @property
+    def dissimilarity(self) -> float:
+        """How far the slice is predicted to be from its clean self, 0..1."""
+        return 1 - self.predicted_ssim
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,16 @@ class CovLimits:
 
 
 @dataclass(frozen=True)
+class QualityLimits:
+    """Predicted SSIM below which a person looks, and below which no area is given."""
+
+    ssim_review: float
+    ssim_reject: float
+
+
+@dataclass(frozen=True)
 class FlagQuality:
-    """What a limit does: share of all slices it flags, of the wrong ones it flags (recall), and its precision.
+    """What flags do: share of all slices flagged, of the wrong ones flagged (recall), and precision.
 
     ``recall`` is NaN where nothing is wrong, ``precision`` where nothing is flagged. ``worst_kept`` is the largest
     error in % among slices that are not flagged.
@@ -146,10 +165,27 @@ def _limit_for(results: Sequence[StressResult], error_percent: float) -> float:
     return float(max(np.ceil(least_flagged * 10) - 1, 0) / 10)
 
 
-def flag_quality(results: Sequence[StressResult], limit_percent: float, error_percent: float) -> FlagQuality:
-    """What a limit of the CoV does about errors above ``error_percent``."""
+def cov_above(results: Sequence[StressResult], limit_percent: float) -> NDArray[np.bool_]:
+    """Which results a limit of the CoV flags."""
+    return np.array([r.cov_percent > limit_percent for r in results])
+
+
+def product_flags(results: Sequence[StressResult], cov: CovLimits, quality: QualityLimits) -> NDArray[np.bool_]:
+    """Which results the product would not accept without a look, for any reason that the stress set touches.
+
+    The same rule as `sarcopenia.assessment.flags`: spread of the area, quality of the image, muscle that is cut.
+    """
+    poor = [
+        r.predicted_ssim < quality.ssim_reject
+        or (r.predicted_ssim < quality.ssim_review and r.predicted_kind is not Degradation.NONE)
+        for r in results
+    ]
+    return cov_above(results, cov.review_percent) | np.array(poor) | np.array([r.muscle_is_cut for r in results])
+
+
+def flag_quality(results: Sequence[StressResult], flagged: NDArray[np.bool_], error_percent: float) -> FlagQuality:
+    """What flags do about errors above ``error_percent``."""
     error = absolute_errors(results)
-    flagged = np.array([r.cov_percent > limit_percent for r in results])
     wrong = error > error_percent
     caught = float((flagged & wrong).sum())
     return FlagQuality(
@@ -176,7 +212,7 @@ def leave_one_person_out(results: Sequence[StressResult]) -> tuple[LeftOut, ...]
     for person in dict.fromkeys(item.person for item in results):
         limits = choose_limits([item for item in results if item.person != person])
         own = [item for item in results if item.person == person]
-        review = flag_quality(own, limits.review_percent, REVIEW_ERROR_PERCENT)
-        reject = flag_quality(own, limits.reject_percent, REJECT_ERROR_PERCENT)
+        review = flag_quality(own, cov_above(own, limits.review_percent), REVIEW_ERROR_PERCENT)
+        reject = flag_quality(own, cov_above(own, limits.reject_percent), REJECT_ERROR_PERCENT)
         found.append(LeftOut(person, limits, review, reject))
     return tuple(found)

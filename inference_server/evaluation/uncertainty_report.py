@@ -1,6 +1,6 @@
 """docs/evidence/uncertainty.md: does the product know when it is wrong, and the rule that follows from it.
 
-`choose_acceptance` is what publishing asks for: the limits of the CoV and the temperature that travel with the weights.
+`acceptance_parameters` is what publishing asks for: limits of the CoV and calibration, which travel with the weights.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inference_server.evaluation import plots
-from inference_server.evaluation.calibration import CalibrationReport, calibrate, collect
+from inference_server.evaluation import plots, quality_report
+from inference_server.evaluation.calibration import CalibrationReport, calibrations
 from inference_server.evaluation.markdown import number, plot, table
+from inference_server.evaluation.predictors import STUDENT
 from inference_server.evaluation.stress_measurement import stress_results
 from inference_server.evaluation.uncertainty_analysis import (
     CAUGHT_SHARE,
@@ -20,20 +22,29 @@ from inference_server.evaluation.uncertainty_analysis import (
     REJECT_ERROR_PERCENT,
     REVIEW_BUDGET,
     REVIEW_ERROR_PERCENT,
+    UNSPOILED,
     CovLimits,
     FlagQuality,
+    QualityLimits,
     StressResult,
     absolute_errors,
     choose_limits,
+    cov_above,
     flag_quality,
     leave_one_person_out,
+    product_flags,
     rank_correlations,
     risk_coverage,
 )
 
 PUBLISHED: Final = {"variance": 0.83, "entropy": 0.76, "cov_percent": 0.73}
 """Rank correlations with the SMA error in SMAART-AI (arXiv 2503.16556), on its own data and models."""
-MEASURE_NAMES: Final = {"cov_percent": "CoV of the SMA", "entropy": "entropy", "variance": "variance"}
+MEASURE_NAMES: Final = {
+    "cov_percent": "CoV of the SMA",
+    "entropy": "entropy",
+    "variance": "variance",
+    "dissimilarity": "1 − predicted SSIM",
+}
 ARM_AND_STREAKS: Final = ("arm", "streak", "truncation")
 """Kinds for which the product aims at a muscle Dice of 0.94, or a flag."""
 AIMED_DICE: Final = 0.94
@@ -41,25 +52,36 @@ AIMED_DICE: Final = 0.94
 
 @dataclass(frozen=True)
 class UncertaintyReport:
-    """Everything about one model: calibration, the stress set measured at its temperature, and the chosen limits."""
+    """Everything about one model: calibration, the stress set measured with it, and the limits chosen on it.
+
+    ``quality`` are the limits of `scan_quality`, chosen with the student, which is what most people are served.
+    """
 
     model: str
     calibration: CalibrationReport
     results: tuple[StressResult, ...]
     limits: CovLimits
+    quality: QualityLimits
+
+    def flags(self, results: Sequence[StressResult]) -> NDArray[np.bool_]:
+        """What the product would flag of some results, see `product_flags`."""
+        return product_flags(results, self.limits, self.quality)
 
 
 def report_uncertainty(data: Path, runs: Path, models: Sequence[str]) -> tuple[UncertaintyReport, ...]:
-    """Fit the temperature of each model, measure its stress set, choose its limits; all out-of-fold.
+    """Fit the calibration of each model, measure its stress set, choose its limits; all out-of-fold.
+
+    ``models`` must hold the student.
 
     Raises
     ------
     SettingsError: a fold was not trained. ValueError: nothing in the stress set is wrong enough to choose by.
     """
-    calibrations = {model: calibrate(tuple(collect(data, runs, model))) for model in models}
-    measured = stress_results(data, runs, {model: found.temperature for model, found in calibrations.items()})
+    fitted = calibrations(data, runs, models)
+    measured = stress_results(data, runs, fitted)
+    quality = quality_report.choose_limits(measured[STUDENT])
     return tuple(
-        UncertaintyReport(model, calibrations[model], tuple(measured[model]), choose_limits(measured[model]))
+        UncertaintyReport(model, fitted[model], measured[model], choose_limits(measured[model]), quality)
         for model in models
     )
 
@@ -69,7 +91,8 @@ def acceptance_parameters(report: UncertaintyReport) -> dict[str, str]:
     return {
         "cov_review_percent": f"{report.limits.review_percent:g}",
         "cov_reject_percent": f"{report.limits.reject_percent:g}",
-        "temperature": f"{report.calibration.temperature:.3f}",
+        "temperature": f"{report.calibration.published.temperature:.3f}",
+        "bone_offset": f"{report.calibration.published.bone_offset:.2f}",
     }
 
 
@@ -78,14 +101,12 @@ def uncertainty_headline(report: UncertaintyReport) -> dict[str, float]:
     correlation = {r.measure: r for r in rank_correlations(report.results)}
     found = {f"spearman_{measure}": r.pooled for measure, r in correlation.items()}
     found |= {f"spearman_within_{measure}": r.within_person for measure, r in correlation.items()}
-    review = flag_quality(report.results, report.limits.review_percent, REVIEW_ERROR_PERCENT)
+    review = flag_quality(report.results, report.flags(report.results), REVIEW_ERROR_PERCENT)
     found |= {"slices": len(report.results), "flagged": review.flagged, "flagged_of_wrong": review.recall}
     for kind in ARM_AND_STREAKS:
         chosen = [r for r in report.results if r.kind == kind]
         found[f"dice_{kind}"] = float(np.median([r.dice for r in chosen]))
-        found[f"good_or_flagged_{kind}"] = sum(
-            r.dice >= AIMED_DICE or is_flagged(r, report.limits) for r in chosen
-        ) / len(chosen)
+        found[f"good_or_flagged_{kind}"] = float(_good_or_flagged(report, chosen).mean())
     return found | {
         "ece_before": report.calibration.before.expected_error,
         "ece_after": report.calibration.after.expected_error,
@@ -106,7 +127,7 @@ def _section(report: UncertaintyReport, folder: Path) -> str:
 
 def _correlation(report: UncertaintyReport, folder: Path) -> str:
     rows = [
-        (MEASURE_NAMES[r.measure], f"{r.pooled:.2f}", f"{r.within_person:.2f}", f"{PUBLISHED[r.measure]:.2f}")
+        (MEASURE_NAMES[r.measure], f"{r.pooled:.2f}", f"{r.within_person:.2f}", number(PUBLISHED.get(r.measure), ".2f"))
         for r in rank_correlations(report.results)
     ]
     name, results = f"error_{report.model}.png", report.results
@@ -124,25 +145,24 @@ def _kinds(report: UncertaintyReport) -> str:
     rows = []
     for kind, severity in dict.fromkeys((r.kind, r.severity) for r in report.results):
         chosen = [r for r in report.results if (r.kind, r.severity) == (kind, severity)]
-        rows.append((kind, f"{severity:g}", *_kind_cells(chosen, report.limits)))
-    columns = ("kind", "severity", "slices", "median Dice", "median error, %", "median CoV, %", "flagged")
-    text = "By degradation (flagged: CoV above the review limit below, or muscle cut by the field of view):\n\n"
-    return text + table(columns, rows) + _arms_and_streaks(report)
+        rows.append((kind, f"{severity:g}", *_kind_cells(report, chosen)))
+    return KINDS + table(KIND_COLUMNS, rows) + _arms_and_streaks(report)
 
 
-def is_flagged(result: StressResult, limits: CovLimits) -> bool:
-    """Whether the product would not accept the slice without a look."""
-    return result.cov_percent > limits.review_percent or result.muscle_is_cut
+def _good_or_flagged(report: UncertaintyReport, results: Sequence[StressResult]) -> NDArray[np.bool_]:
+    return report.flags(results) | np.array([r.dice >= AIMED_DICE for r in results])
 
 
-def _kind_cells(results: Sequence[StressResult], limits: CovLimits) -> tuple[str, ...]:
-    flagged = sum(is_flagged(r, limits) for r in results)
+def _kind_cells(report: UncertaintyReport, results: Sequence[StressResult]) -> tuple[str, ...]:
+    by_cov = cov_above(results, report.limits.review_percent)
     return (
         str(len(results)),
         f"{np.median([r.dice for r in results]):.3f}",
         f"{np.median(absolute_errors(results)):.1f}",
         f"{np.median([r.cov_percent for r in results]):.1f}",
-        f"{flagged} of {len(results)}",
+        f"{np.median([r.predicted_ssim for r in results]):.2f}",
+        str(np.count_nonzero(by_cov)),
+        str(np.count_nonzero(report.flags(results))),
     )
 
 
@@ -150,7 +170,7 @@ def _arms_and_streaks(report: UncertaintyReport) -> str:
     text = ""
     for kind in ARM_AND_STREAKS:
         chosen = [r for r in report.results if r.kind == kind]
-        good = sum(r.dice >= AIMED_DICE or is_flagged(r, report.limits) for r in chosen)
+        good = np.count_nonzero(_good_or_flagged(report, chosen))
         dice = np.median([r.dice for r in chosen])
         text += f"- {kind}: median Dice {dice:.3f}; Dice ≥ {AIMED_DICE} or flagged in {good} of {len(chosen)}.\n"
     return text + "\n"
@@ -164,6 +184,8 @@ def _rule(report: UncertaintyReport, folder: Path) -> str:
     rows = [
         _rule_row("review", limits.review_percent, REVIEW_ERROR_PERCENT, report.results),
         _rule_row("reject", limits.reject_percent, REJECT_ERROR_PERCENT, report.results),
+        _product_row("all flags together", report, report.results),
+        _product_row("the same, slices as they are", report, [r for r in report.results if r.kind == UNSPOILED]),
     ]
     left_out = [
         (
@@ -189,7 +211,13 @@ FLAG_COLUMNS: Final = ("flagged", "of wrong ones, flagged", "of flagged ones, wr
 
 
 def _rule_row(name: str, limit: float, error: float, results: Sequence[StressResult]) -> tuple[str, ...]:
-    return (name, f"{limit:.1f} %", f"{error:g} %", *_flag_cells(flag_quality(results, limit, error)))
+    found = flag_quality(results, cov_above(results, limit), error)
+    return (name, f"{limit:.1f} %", f"{error:g} %", *_flag_cells(found))
+
+
+def _product_row(name: str, report: UncertaintyReport, results: Sequence[StressResult]) -> tuple[str, ...]:
+    found = flag_quality(results, report.flags(results), REVIEW_ERROR_PERCENT)
+    return (name, "–", f"{REVIEW_ERROR_PERCENT:g} %", *_flag_cells(found))
 
 
 def _flag_cells(found: FlagQuality) -> tuple[str, ...]:
@@ -201,15 +229,34 @@ def _calibration(report: UncertaintyReport, folder: Path) -> str:
     found = report.calibration
     name = f"reliability_{report.model}.png"
     plots.reliability_plot(folder / name, f"Muscle wall, {report.model}, out-of-fold", found)
-    folds = ", ".join(f"{value:.2f}" for value in found.fold_temperatures)
+    rows = [
+        (f"the folds other than {fold}", f"{fitted.temperature:.2f}", f"{fitted.bone_offset:+.2f}")
+        for fold, fitted in enumerate(found.by_fold)
+    ]
+    published = ("all folds (published)", f"{found.published.temperature:.2f}", f"{found.published.bone_offset:+.2f}")
     return (
         f"Calibration of the wall's probability within 10 mm of its border: ECE {found.before.expected_error:.3f} "
-        f"before, {found.after.expected_error:.3f} after temperature scaling across folds (temperatures of the other "
-        f"folds: {folds}). Published with a temperature of {found.temperature:.2f}, fitted on all folds.\n\n"
-        + plot(name, "Share of muscle wall against its probability, before and after temperature scaling")
+        f"before, {found.after.expected_error:.3f} after bias-corrected temperature scaling across folds.\n\n"
+        + table(("fitted to", "temperature", "offset of the logit of bone"), [*rows, published])
+        + plot(name, "Share of muscle wall against its probability, before and after calibration")
     )
 
 
+KIND_COLUMNS: Final = (
+    "kind",
+    "severity",
+    "slices",
+    "median Dice",
+    "median error, %",
+    "median CoV, %",
+    "median predicted SSIM",
+    "flagged by CoV",
+    "flagged by anything",
+)
+KINDS = """By degradation, and how many slices are flagged: by the review limit of the CoV below, and by anything (CoV,
+quality of the image by `scan_quality`, muscle that the field of view cuts):
+
+"""
 RULE = f"""The rule: the highest CoV limit (in steps of 0.1 %) that flags {CAUGHT_SHARE:.0%} of the slices with an SMA
 error above {REVIEW_ERROR_PERCENT:g} % (review) and above {REJECT_ERROR_PERCENT:g} % (reject). Where the CoV ranks the
 errors too badly for that, a budget of false alarms wins: review flags at most {REVIEW_BUDGET:.0%} of the slices that

@@ -1,5 +1,6 @@
 """The networks, in torch. They take INT16 HU exactly as Triton receives them: scaling is part of the graph."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -8,6 +9,7 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sarcopenia.domain.results import Compartment
 from sarcopenia.inference.contract import AIR_HU, COMPARTMENT_COUNT, SPINE_WIDTH
 
 COMPARTMENT_FEATURES = (32, 48, 80, 112, 144, 32)
@@ -109,24 +111,38 @@ class TeacherMembers(nn.Module):
         return torch.stack([member(ct_hu) for member in self.members], dim=1)
 
 
-class ServedCompartments(nn.Module):
-    """Members (or heads) and their left-right mirror images in one call, as it is served.
+@dataclass(frozen=True)
+class Calibration:
+    """What is done to all logits before the softmax, fitted on people held out: bias-corrected temperature scaling.
 
-    The logits are divided by ``temperature``, which is fitted on validation so that probabilities are calibrated
-    (Guo 2017); it changes no area. Input (n, 1, y, x) INT16; output (n, 2 × members, 5, y, x) UINT8, 255 = 1; the
-    mirror image of a member follows it.
+    ``bone_offset`` is added to the logit of bone, then all are divided by ``temperature`` (Alexandari A et al., ICML
+    2020; Guo C et al., ICML 2017). Only bone has an offset: on people that the networks have not seen they take marrow
+    and the rims of ribs for muscle. The temperature alone moves no border, the offset does.
     """
 
-    def __init__(self, network: StudentNet | TeacherMembers, temperature: float = 1.0) -> None:
+    temperature: float = 1.0
+    bone_offset: float = 0.0
+
+
+class ServedCompartments(nn.Module):
+    """Members (or heads) and their left-right mirror images in one call, calibrated, as it is served.
+
+    Input (n, 1, y, x) INT16; output (n, 2 × members, 5, y, x) UINT8, 255 = 1; the mirror image of a member follows it.
+    """
+
+    def __init__(self, network: StudentNet | TeacherMembers, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
-        self.temperature = temperature
+        self.temperature = calibration.temperature
+        offsets = torch.zeros(COMPARTMENT_COUNT, 1, 1)
+        offsets[Compartment.SPINE_BONE] = calibration.bone_offset
+        self.register_buffer("offsets", offsets, persistent=False)
 
     def forward(self, ct_hu: Tensor) -> Tensor:
         """Probabilities of every member, plain and mirrored."""
         straight = ct_hu.float()
         both = torch.stack([self.network(straight), self.network(straight.flip(-1)).flip(-1)], dim=2)
-        probability = (both / self.temperature).softmax(3).flatten(1, 2)
+        probability = ((both + self.offsets) / self.temperature).softmax(3).flatten(1, 2)
         return (probability * 255).round().to(torch.uint8)
 
 

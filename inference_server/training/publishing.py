@@ -22,7 +22,7 @@ from inference_server.training.commands import Workplace
 from inference_server.training.compartments.distil import load_student
 from inference_server.training.compartments.train import load_member
 from inference_server.training.datasets.splits import splits_of
-from inference_server.training.networks import StudentNet, TeacherMembers
+from inference_server.training.networks import Calibration, StudentNet, TeacherMembers
 from inference_server.training.quality.train import load_quality_network
 from inference_server.training.run_state import RunFiles
 from inference_server.training.spine.train import load_spine_network
@@ -38,7 +38,7 @@ from sarcopenia.inference.contract import (
     ModelContract,
 )
 
-COMPARTMENT_LIMITS: Final = ("temperature", "cov_review_percent", "cov_reject_percent")
+COMPARTMENT_LIMITS: Final = ("temperature", "bone_offset", "cov_review_percent", "cov_reject_percent")
 QUALITY_LIMITS: Final = ("ssim_review", "ssim_reject")
 
 
@@ -77,7 +77,8 @@ def _teacher(place: Workplace, limits: dict[str, float]) -> Export:
 
 def _compartments(network: StudentNet | TeacherMembers, contract: ModelContract, limits: dict[str, float]) -> Export:
     parameters = _parameters(contract.name, limits, COMPARTMENT_LIMITS)
-    return compartments_export(network, contract, parameters, limits["temperature"])
+    calibration = Calibration(limits["temperature"], limits["bone_offset"])
+    return compartments_export(network, contract, parameters, calibration)
 
 
 def _quality(place: Workplace, limits: dict[str, float]) -> Export:

@@ -69,6 +69,12 @@ def cosine_cycles(ends: tuple[int, ...]) -> Callable[[int], float]:
     return factor
 
 
+def warming_average(average: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor | int) -> None:
+    """Exponential moving average whose memory grows with the run, so that a short one is not held back by its start."""
+    count = int(updates)
+    get_ema_multi_avg_fn(min(EMA_DECAY, (1 + count) / (10 + count)))(average, current, updates)
+
+
 def on_device(network: Network) -> tuple[torch.device, Network]:
     """The network where it trains fastest: on the GPU, compiled, when there is one; channels last on both."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -88,7 +94,7 @@ class TrainingState:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = RunFiles(folder)
         self.network = network
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
+        self.average = AveragedModel(network, multi_avg_fn=warming_average, use_buffers=True)
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, cosine_cycles(cycle_ends))
         self.cycle_ends = cycle_ends

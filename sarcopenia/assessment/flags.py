@@ -130,23 +130,23 @@ def slice_flags(evidence: SliceEvidence, rule: AcceptanceRule) -> list[Flag]:
 
 
 def _rating_flags(quality: ImageQuality, rule: AcceptanceRule) -> Iterable[Flag]:
-    """Flags of the rating by `scan_quality`; none where it did not look."""
+    """Flags of the rating by `scan_quality`; none where it did not look, or names nothing to look for."""
     ssim, kind = quality.predicted_ssim, quality.degradation
     if ssim is None or kind is None or rule.ssim_review is None or rule.ssim_reject is None:
         return
     found = f"(predicted similarity to a clean slice {ssim:.2f}; most likely {DEGRADATION_WORDS[kind]})"
     if ssim < rule.ssim_reject:
         yield Flag("unusable_quality", f"The image is too degraded to be measured {found}.", Severity.BLOCK)
-    elif ssim < rule.ssim_review:
+    elif ssim < rule.ssim_review and kind is not Degradation.NONE:
         yield Flag("poor_quality", f"The image is degraded {found}; look at the mask.")
 
 
 def _agreement_flags(evidence: SliceEvidence, rule: AcceptanceRule) -> Iterable[Flag]:
     cov = evidence.uncertainty.sma_cov_percent
     if cov > rule.cov_reject_percent:
-        yield Flag("area_rejected", f"The models disagree by {cov:.0f} % on the muscle area.", Severity.BLOCK)
+        yield Flag("area_rejected", f"The muscle area is uncertain by {cov:.0f} %: too much to use it.", Severity.BLOCK)
     elif cov > rule.cov_review_percent:
-        yield Flag("area_uncertain", f"The models differ by {cov:.1f} % on the muscle area; look at the mask.")
+        yield Flag("area_uncertain", f"The muscle area is uncertain by {cov:.1f} %; look at the mask.")
     slab, low_high = evidence.slab_sma_cm2, PLAUSIBLE_SMA_CM2
     if slab is not None and abs(slab / max(evidence.sma_cm2, 1e-6) - 1) > SLAB_REVIEW:
         yield Flag("slab_differs", f"The mean of the slices around is {slab:.0f} cm²; look at the mask.")

@@ -249,7 +249,7 @@ def _uncertainty(segmented: SegmentedSlice, level: LevelFinding | None, rule: Le
 
 
 def _quality(
-    volume: CtVolume, arrays: AssessmentArrays, target: _Target, rating: tuple[float | None, Degradation | None]
+    volume: CtVolume, arrays: AssessmentArrays, target: _Target, rating: tuple[float, Degradation]
 ) -> ImageQuality:
     nominal = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0]
     return ImageQuality(

@@ -22,16 +22,14 @@ CUT_REACH_MM: Final = 6.0
 MAD_TO_SD: Final = 1.4826
 
 
-def rate_slice(model_hu_yx: NDArray[np.int16], models: ModelClient) -> tuple[float | None, Degradation | None]:
-    """Predicted SSIM and the likeliest degradation of a slice on the model grid; ``None`` where nothing rates.
+def rate_slice(model_hu_yx: NDArray[np.int16], models: ModelClient) -> tuple[float, Degradation]:
+    """Predicted SSIM and the likeliest degradation of a slice on the model grid.
 
     Raises
     ------
     InferenceError: the model could not be asked.
     """
     rating = models.rate_quality(model_hu_yx[None])
-    if rating is None:
-        return None, None
     return float(rating.predicted_ssim_n[0]), tuple(Degradation)[int(rating.degradation_nk[0].argmax())]
 
 

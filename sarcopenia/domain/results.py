@@ -201,7 +201,7 @@ class AcceptanceRule:
         to be used.
     temperature: of the softmax; already part of the served graph, told because the limits hold for it alone.
     ssim_review, ssim_reject: predicted SSIM below which a person looks, and below which the area is not to be used;
-        ``None`` where `scan_quality` is not served.
+        ``None`` in measurements from before `scan_quality` was served.
     """
 
     cov_review_percent: float

@@ -27,8 +27,6 @@ def acceptance_rule(models: ModelSet, parameters: Mapping[str, Parameters]) -> A
     )
     _require(review <= reject, name, "cov_review_percent is above cov_reject_percent")
     _require(temperature > 0, name, "temperature is not positive")
-    if not models.quality:
-        return AcceptanceRule(review, reject, temperature)
     ssim_review, ssim_reject = (
         _limit(SCAN_QUALITY, parameters[SCAN_QUALITY], key) for key in ("ssim_review", "ssim_reject")
     )

@@ -60,7 +60,7 @@ class ModelContract:
 
 SPINE_LEVEL_CONTRACT: Final = ModelContract(
     name=SPINE_LEVEL,
-    version="1",
+    version="2",
     max_batch_size=4,
     canary_dims=(2, SPINE_LENGTH_MULTIPLE, SPINE_WIDTH),
     # channel 0: sagittal thick slab (z, anterior-posterior); channel 1: coronal projection (z, right-left), or all air
@@ -76,7 +76,7 @@ SPINE_LEVEL_CONTRACT: Final = ModelContract(
 
 BODY_COMPARTMENTS_CONTRACT: Final = ModelContract(
     name=BODY_COMPARTMENTS,
-    version="1",
+    version="2",
     max_batch_size=8,
     canary_dims=(1, AXIAL_SIZE_MULTIPLE, AXIAL_SIZE_MULTIPLE),
     inputs=(TensorSpec("ct_hu", "TYPE_INT16", (1, -1, -1)),),
@@ -84,7 +84,9 @@ BODY_COMPARTMENTS_CONTRACT: Final = ModelContract(
     outputs=(TensorSpec("member_probability", "TYPE_UINT8", (-1, COMPARTMENT_COUNT, -1, -1)),),
 )
 
-BODY_COMPARTMENTS_TEACHER_CONTRACT: Final = replace(BODY_COMPARTMENTS_CONTRACT, name=BODY_COMPARTMENTS_TEACHER)
+BODY_COMPARTMENTS_TEACHER_CONTRACT: Final = replace(
+    BODY_COMPARTMENTS_CONTRACT, name=BODY_COMPARTMENTS_TEACHER, version="1"
+)
 """The ensemble that the student was distilled from: the same tensors, other weights, for servers with a GPU."""
 
 SCAN_QUALITY_CONTRACT: Final = ModelContract(
@@ -123,20 +125,17 @@ class ModelSet:
     Attributes
     ----------
     compartments: one of `COMPARTMENT_CONTRACTS`.
-    quality: whether `scan_quality` is served.
     research: whether the experimental `sarcopenia_classifier` is.
     """
 
     compartments: ModelContract = BODY_COMPARTMENTS_CONTRACT
-    quality: bool = False
     research: bool = False
 
     @property
     def contracts(self) -> tuple[ModelContract, ...]:
         """Contracts of the set."""
-        quality = (SCAN_QUALITY_CONTRACT,) if self.quality else ()
         research = (SARCOPENIA_CLASSIFIER_CONTRACT,) if self.research else ()
-        return (SPINE_LEVEL_CONTRACT, self.compartments, *quality, *research)
+        return (SPINE_LEVEL_CONTRACT, self.compartments, SCAN_QUALITY_CONTRACT, *research)
 
 
 DEFAULT_MODELS: Final = ModelSet()

@@ -7,7 +7,6 @@ useless on a patient. Same tensors in, same answer out; the same contract checks
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -136,12 +135,10 @@ class FakeModelClient:
         self._fail_if_told()
         return np.stack([_members(self._compartments(hu_yx)) for hu_yx in slices_hu_nyx])
 
-    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating:
         """See `ModelClient.rate_quality`; the scripted kind is certain."""
         require_axial_slices(slices_hu_nyx)
         self._fail_if_told()
-        if not self._models.quality:
-            return None
         ssim, kinds = zip(*(self._quality(hu_yx) for hu_yx in slices_hu_nyx), strict=True)
         certain = [[float(kind is each) for each in Degradation] for kind in kinds]
         return QualityRating(np.array(ssim, np.float32), np.array(certain, np.float32))
@@ -167,7 +164,7 @@ class FakeModelClient:
     def acceptance_rule(self) -> AcceptanceRule:
         """See `ModelClient.acceptance_rule`."""
         self._fail_if_told()
-        return self._rule if self._models.quality else replace(self._rule, ssim_review=None, ssim_reject=None)
+        return self._rule
 
     def check(self, deadline_s: float = 5.0) -> tuple[ModelHealth, ...]:
         """See `ModelClient.check`."""

@@ -77,8 +77,8 @@ class ModelClient(Protocol):
         """Member probabilities (n, member, 5, y, x), uint8 with 255 = 1, of int16 slices (n, y, x) on the grid."""
         ...
 
-    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
-        """How spoiled int16 slices (n, y, x) on the grid are; ``None`` where the set of models does not rate."""
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating:
+        """How spoiled int16 slices (n, y, x) on the grid are."""
         ...
 
     def classify_slab(self, slab_hu_nyx: NDArray[np.int16]) -> SlabPattern | None:

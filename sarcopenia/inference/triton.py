@@ -155,11 +155,9 @@ class TritonModelClient:
         contract = self._models.compartments
         return np.concatenate([self._member_probability(batch) for batch in _batches(slices_hu_nyx, contract)])
 
-    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating | None:
+    def rate_quality(self, slices_hu_nyx: NDArray[np.int16]) -> QualityRating:
         """See `ModelClient.rate_quality`."""
         require_axial_slices(slices_hu_nyx)
-        if not self._models.quality:
-            return None
         ratings = [self._rating(batch) for batch in _batches(slices_hu_nyx, SCAN_QUALITY_CONTRACT)]
         return QualityRating(*(np.concatenate(parts) for parts in zip(*ratings, strict=True)))
 

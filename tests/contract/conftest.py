@@ -16,7 +16,7 @@ from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
 from tests.contract.tiny_models import REPOSITORY, write_tiny_repository
 
-EVERYTHING = ModelSet(quality=True, research=True)
+EVERYTHING = ModelSet(research=True)
 """The tiny server and the fake play the largest set that an installation can have."""
 QUICK = SupervisionPolicy(poll_s=0.1, canary_every_s=0.5, first_pause_s=0.1)
 

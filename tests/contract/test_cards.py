@@ -26,15 +26,11 @@ KEYS = {
     "evidence",
 }
 MODELS = sorted(path.name for path in REPOSITORY.iterdir() if any(path.glob("*/model.onnx")))
-BEFORE_THE_MACHINE_READABLE_PART = ("body_compartments", "1")
 
 
 @pytest.fixture(params=MODELS)
 def folder(request: pytest.FixtureRequest) -> Path:
-    folder = REPOSITORY / request.param
-    if (folder.name, version_of(folder)) == BEFORE_THE_MACHINE_READABLE_PART:
-        pytest.skip("version 1 of body_compartments was published before cards had a machine-readable part")
-    return folder
+    return REPOSITORY / request.param
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sarcopenia.domain.errors import (
     ServerUnavailableError,
     SettingsError,
 )
-from sarcopenia.inference.contract import CONTRACTS
+from sarcopenia.inference.contract import CONTRACTS, SPINE_LEVEL_CONTRACT
 from sarcopenia.inference.supervision import ServerState, read_supervision
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.settings import Settings
@@ -220,9 +220,9 @@ def test_other_weights_than_the_config_names_are_refused(settings: Settings, tmp
 
 def test_incomplete_repository_is_named(settings: Settings, tmp_path: Path) -> None:
     repository = write_tiny_repository(tmp_path / "repository")
-    (repository / "spine_level" / "1" / "model.onnx").unlink()
+    (repository / SPINE_LEVEL_CONTRACT.name / SPINE_LEVEL_CONTRACT.version / "model.onnx").unlink()
     incomplete = replace(settings, model_repository=repository)
-    with pytest.raises(SettingsError, match=r"spine_level/1/model\.onnx") as caught, embedded_triton(incomplete):
+    with pytest.raises(SettingsError, match=r"spine_level/\d+/model\.onnx") as caught, embedded_triton(incomplete):
         pass
     assert "SARCOPENIA_MODEL_REPOSITORY" in caught.value.next_step
 

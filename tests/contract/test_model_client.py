@@ -49,12 +49,10 @@ def test_compartments_keep_slices_and_size(models: ModelClient, count: int) -> N
 
 
 @pytest.mark.parametrize("count", [1, 3, 11])
-def test_every_slice_is_rated_where_the_set_rates(models: ModelClient, contracts: Contracts, count: int) -> None:
+def test_every_slice_is_rated(models: ModelClient, count: int) -> None:
     rating = models.rate_quality(random_hu(count, 64, 96))
-    assert (rating is not None) == any(c.name == "scan_quality" for c in contracts)
-    if rating is not None:
-        assert (rating.predicted_ssim_n.shape, rating.degradation_nk.shape) == ((count,), (count, DEGRADATION_COUNT))
-        assert rating.predicted_ssim_n.dtype == rating.degradation_nk.dtype == np.float32
+    assert (rating.predicted_ssim_n.shape, rating.degradation_nk.shape) == ((count,), (count, DEGRADATION_COUNT))
+    assert rating.predicted_ssim_n.dtype == rating.degradation_nk.dtype == np.float32
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -66,11 +64,13 @@ def test_a_slab_is_classified_where_research_is_on(models: ModelClient, contract
         assert pattern.slice_attention_n.shape == (count,)
 
 
-def test_the_limits_of_the_weights_are_told(models: ModelClient, contracts: Contracts) -> None:
+def test_the_limits_of_the_weights_are_told(models: ModelClient) -> None:
     rule = models.acceptance_rule()
     assert 0 < rule.cov_review_percent <= rule.cov_reject_percent
     assert rule.temperature > 0
-    assert (rule.ssim_review is not None) == any(c.name == "scan_quality" for c in contracts)
+    assert rule.ssim_review is not None
+    assert rule.ssim_reject is not None
+    assert 0 <= rule.ssim_reject <= rule.ssim_review <= 1
 
 
 def test_a_batch_answers_like_single_slices(models: ModelClient) -> None:
@@ -191,7 +191,7 @@ class TestTriton:
         with TritonModelClient(tiny_triton.url, timeout_s=0.001) as hasty, pytest.raises(InferenceTimeoutError):
             hasty.segment_compartments(random_hu(8, 384, 384))
 
-    @pytest.mark.parametrize("change", [{"version": "2"}, {"name": "no_such_model"}], ids=["version", "name"])
+    @pytest.mark.parametrize("change", [{"version": "99"}, {"name": "no_such_model"}], ids=["version", "name"])
     def test_a_model_that_is_not_served_is_unavailable(
         self, tiny_triton: TritonModelClient, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
     ) -> None:

@@ -15,7 +15,6 @@ from sarcopenia.inference.contract import (
     ALL_CONTRACTS,
     BODY_COMPARTMENTS_TEACHER,
     COMPARTMENT_CONTRACTS,
-    CONTRACTS,
     ModelContract,
     ModelSet,
     TensorSpec,
@@ -27,9 +26,7 @@ MAX_OPSET, MAX_IR = 17, 10
 MAX_TOTAL_BYTES = 20_000_000
 """What a CPU server can load: everything but the teacher."""
 ONNX_TYPES = {"TYPE_INT16": TensorProto.INT16, "TYPE_UINT8": TensorProto.UINT8, "TYPE_FP32": TensorProto.FLOAT}
-PUBLISHED = [c for c in ALL_CONTRACTS if c in CONTRACTS or any((REPOSITORY / c.name).glob("*/model.onnx"))]
 PER_CONTRACT = pytest.mark.parametrize("contract", ALL_CONTRACTS, ids=lambda contract: contract.name)
-PER_PUBLISHED = pytest.mark.parametrize("contract", PUBLISHED, ids=lambda contract: contract.name)
 
 
 def parsed(path: Path) -> model_config_pb2.ModelConfig:
@@ -110,7 +107,7 @@ def test_the_gpu_variant_differs_in_placement_precision_and_warm_up_only(contrac
     assert gpu == cpu
 
 
-@PER_PUBLISHED
+@PER_CONTRACT
 def test_one_version_with_its_card_is_there(contract: ModelContract) -> None:
     folder = REPOSITORY / contract.name
     assert [path.name for path in folder.iterdir() if path.name.isdigit()] == [contract.version]
@@ -122,12 +119,10 @@ def test_one_version_with_its_card_is_there(contract: ModelContract) -> None:
 
 @pytest.mark.parametrize("compartments", COMPARTMENT_CONTRACTS, ids=lambda contract: contract.name)
 def test_the_limits_of_published_weights_are_sound(compartments: ModelContract) -> None:
-    names = [contract.name for contract in PUBLISHED]
-    if compartments.name not in names:
-        pytest.skip(f"{compartments.name} is not published yet")
+    names = [contract.name for contract in ALL_CONTRACTS]
     configs = {name: (REPOSITORY / name / "config.pbtxt").read_text() for name in names}
     parameters = {name: dict(PARAMETER.findall(text)) for name, text in configs.items()}
-    rule = acceptance_rule(ModelSet(compartments, quality="scan_quality" in names), parameters)
+    rule = acceptance_rule(ModelSet(compartments), parameters)
     assert 0 < rule.cov_review_percent <= rule.cov_reject_percent < 100
 
 
@@ -138,12 +133,8 @@ def test_the_weights_of_a_cpu_server_are_small() -> None:
 
 @pytest.fixture(params=["tiny", "published"])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The repository of the contract tests, and the real one where the model of the test is published."""
-    if request.param == "tiny":
-        return write_tiny_repository(tmp_path / "repository")
-    if request.node.callspec.params["contract"] not in PUBLISHED:
-        pytest.skip("this model is not published yet")
-    return REPOSITORY
+    """The repository of the contract tests, and the real one."""
+    return write_tiny_repository(tmp_path / "repository") if request.param == "tiny" else REPOSITORY
 
 
 def weights(repository: Path, contract: ModelContract) -> Path:

@@ -44,7 +44,7 @@ def test_a_phantom_is_measured_at_its_l3(assess, series, phantom):
     assert told["smd_hu"] == pytest.approx(truth.smd_hu, abs=4)
     uid = read_series(files_from_path(series)).chosen.sop_instance_uids[told["slice_index"]]
     assert told["slice_sop_instance_uid"] == uid
-    assert {model["name"] for model in told["models"]} == {"spine_level", "body_compartments"}
+    assert {model["name"] for model in told["models"]} == {"spine_level", "body_compartments", "scan_quality"}
 
 
 def test_smi_follows_the_height_that_is_given(assess, series, phantom):

@@ -72,7 +72,7 @@ def test_the_limits_of_the_weights_decide_and_are_kept(phantom):
         ((cov / 2, 2 * cov), "area_uncertain"),
         ((0, cov / 2), "area_rejected"),
     ):
-        rule = AcceptanceRule(*limits, 1.0)
+        rule = AcceptanceRule(*limits, 1.0, 0.8, 0.6)
         result = run_assessment(phantom.volume, client_for(phantom, rule=rule))
         assert {"area_uncertain", "area_rejected"} & codes(result) == ({expected} if expected else set())
         assert result.measurement.provenance.acceptance == rule
@@ -83,7 +83,7 @@ def test_the_limits_of_the_weights_decide_and_are_kept(phantom):
     [(0.95, None, None), (0.75, "poor_quality", Verdict.REVIEW), (0.4, "unusable_quality", Verdict.REJECT)],
 )
 def test_a_degraded_slice_is_flagged_or_refused(phantom, ssim, code, verdict):
-    client = client_for(phantom, quality=lambda _: (ssim, Degradation.STREAK), models=ModelSet(quality=True))
+    client = client_for(phantom, quality=lambda _: (ssim, Degradation.STREAK))
     measurement = run_assessment(phantom.volume, client).measurement
     assert measurement.quality.predicted_ssim == pytest.approx(ssim)
     assert measurement.quality.degradation is Degradation.STREAK
@@ -91,6 +91,11 @@ def test_a_degraded_slice_is_flagged_or_refused(phantom, ssim, code, verdict):
     assert [flag.code for flag in flags] == ([code] if code else [])
     assert all("streaks" in flag.text for flag in flags)
     assert verdict in (None, measurement.verdict)
+
+
+def test_low_similarity_without_a_degradation_is_no_reason_to_look(phantom):
+    client = client_for(phantom, quality=lambda _: (0.75, Degradation.NONE))
+    assert not {"poor_quality", "unusable_quality"} & codes(run_assessment(phantom.volume, client))
 
 
 def test_the_rated_slice_is_the_one_that_is_segmented(phantom):
@@ -104,8 +109,7 @@ def test_the_rated_slice_is_the_one_that_is_segmented(phantom):
         seen["rated"] = hu_yx
         return 1.0, Degradation.NONE
 
-    models = ModelSet(quality=True)
-    run_assessment(phantom.volume, client_for(phantom, compartments=segment, quality=rate, models=models))
+    run_assessment(phantom.volume, client_for(phantom, compartments=segment, quality=rate))
     np.testing.assert_array_equal(seen["rated"], seen["segmented"])
 
 

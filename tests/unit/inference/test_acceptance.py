@@ -12,12 +12,13 @@ SSIM = {"ssim_review": "0.82", "ssim_reject": "0.61"}
 
 
 def test_the_rule_is_read_from_the_model_that_outlines() -> None:
-    teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT, quality=False)
-    assert acceptance_rule(teacher, {"body_compartments_teacher": COV}) == AcceptanceRule(3.1, 12.0, 1.25)
+    teacher = ModelSet(compartments=BODY_COMPARTMENTS_TEACHER_CONTRACT)
+    found = acceptance_rule(teacher, {"body_compartments_teacher": COV, "scan_quality": SSIM})
+    assert found == AcceptanceRule(3.1, 12.0, 1.25, 0.82, 0.61)
 
 
 def test_limits_of_the_quality_belong_to_the_model_that_rates() -> None:
-    found = acceptance_rule(ModelSet(quality=True), {"body_compartments": COV, "scan_quality": SSIM})
+    found = acceptance_rule(ModelSet(), {"body_compartments": COV, "scan_quality": SSIM})
     assert found == AcceptanceRule(3.1, 12.0, 1.25, 0.82, 0.61)
 
 
@@ -31,7 +32,7 @@ def test_a_limit_that_is_missing_or_no_number_is_named(key: str, value: str | No
         elif key in each:
             each[key] = str(value)
     with pytest.raises(InferenceRejectedError, match=key):
-        acceptance_rule(ModelSet(quality=True), parameters)
+        acceptance_rule(ModelSet(), parameters)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,9 @@ def test_a_limit_that_is_missing_or_no_number_is_named(key: str, value: str | No
 )
 def test_limits_that_contradict_each_other_are_refused(cov: dict[str, str], ssim: dict[str, str]) -> None:
     with pytest.raises(InferenceRejectedError):
-        acceptance_rule(ModelSet(quality=True), {"body_compartments": COV | cov, "scan_quality": SSIM | ssim})
+        acceptance_rule(ModelSet(), {"body_compartments": COV | cov, "scan_quality": SSIM | ssim})
 
 
 def test_nothing_is_a_default() -> None:
     with pytest.raises(InferenceRejectedError, match="does not say"):
-        acceptance_rule(DEFAULT_MODELS, {"body_compartments": {"onnx_sha256": "ab" * 32}})
+        acceptance_rule(DEFAULT_MODELS, {"body_compartments": {"onnx_sha256": "ab" * 32}, "scan_quality": SSIM})

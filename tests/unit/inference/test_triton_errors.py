@@ -157,7 +157,7 @@ def test_ratings_off_the_contract_are_rejected(
         "predicted_ssim": np.ones(ssim, np.float32),
         "degradation_probability": np.ones(degradation, np.float32),
     }
-    client = client_of(StubbornServer(answer), monkeypatch, ModelSet(quality=True))
+    client = client_of(StubbornServer(answer), monkeypatch)
     with pytest.raises(InferenceRejectedError):
         client.rate_quality(np.zeros((2, 32, 32), np.int16))
 
@@ -168,7 +168,7 @@ def test_a_rating_that_is_no_number_is_rejected(monkeypatch: pytest.MonkeyPatch)
         "predicted_ssim": np.full((1, 1), np.nan, np.float32),
         "degradation_probability": np.ones((1, 6), np.float32),
     }
-    client = client_of(StubbornServer(answer), monkeypatch, ModelSet(quality=True))
+    client = client_of(StubbornServer(answer), monkeypatch)
     with pytest.raises(InferenceRejectedError, match="no number"):
         client.rate_quality(np.zeros((1, 32, 32), np.int16))
 
@@ -184,10 +184,9 @@ def test_patterns_off_the_contract_are_rejected(attention: tuple[int, ...], monk
         client.classify_slab(np.zeros((3, 32, 32), np.int16))
 
 
-def test_models_out_of_the_set_are_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_out_of_the_set_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     server = StubbornServer({})
-    client = client_of(server, monkeypatch, ModelSet(quality=False, research=False))
-    assert client.rate_quality(np.zeros((1, 32, 32), np.int16)) is None
+    client = client_of(server, monkeypatch)
     assert client.classify_slab(np.zeros((1, 32, 32), np.int16)) is None
     assert server.calls == []
 
@@ -207,7 +206,7 @@ def test_a_server_that_hides_its_limits_is_rejected(monkeypatch: pytest.MonkeyPa
 def test_limits_come_from_the_served_config(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = {"cov_review_percent": "3", "cov_reject_percent": "9", "temperature": "1.5"}
     parameters |= {"ssim_review": "0.8", "ssim_reject": "0.5"}
-    rule = client_of(StubbornServer({}, parameters), monkeypatch, ModelSet(quality=True)).acceptance_rule()
+    rule = client_of(StubbornServer({}, parameters), monkeypatch).acceptance_rule()
     assert rule == AcceptanceRule(3.0, 9.0, 1.5, 0.8, 0.5)
 
 
@@ -215,7 +214,7 @@ def test_every_call_names_version_and_deadline(monkeypatch: pytest.MonkeyPatch) 
     server = StubbornServer({"member_probability": np.zeros((1, 2, COMPARTMENT_COUNT, 32, 32), np.uint8)})
     client_of(server, monkeypatch).segment_compartments(np.zeros((1, 32, 32), np.int16))
     (call,) = server.calls
-    assert (call["name"], call["model_version"], call["client_timeout"]) == ("body_compartments", "1", 7)
+    assert (call["name"], call["model_version"], call["client_timeout"]) == ("body_compartments", "2", 7)
 
 
 def test_a_server_that_hides_its_weights_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from inference_server.evaluation.evidence import EvidenceOptions, write_evidence
 from inference_server.evaluation.headlines import figures_of, merge_figures, read_figures, targets_page
 from inference_server.evaluation.out_of_fold import evaluate_out_of_fold
 from inference_server.evaluation.pages import Page
+from inference_server.evaluation.predictors import UNCALIBRATED
 from inference_server.evaluation.summaries import summarise
 from inference_server.evaluation.test_log import SplitRun, append_run
 from inference_server.training.networks import CompartmentNet, StudentNet
@@ -84,7 +85,7 @@ def options(data: Path, runs: Path, tmp_path: Path) -> EvidenceOptions:
 
 
 def test_every_person_is_measured_by_the_fold_that_held_it_out(data, runs):
-    slices = list(evaluate_out_of_fold(data, runs, "teacher"))
+    slices = list(evaluate_out_of_fold(data, runs, "teacher", [UNCALIBRATED] * 3))
     assert [item.person for item in slices] == list(NAMES)
     assert [item.sex.value for item in slices] == ["M", "F", "F"]
     assert {item.level for item in slices} == {"L3"}

@@ -7,17 +7,33 @@ import pytest
 
 from inference_server.evaluation.uncertainty_analysis import (
     CovLimits,
+    QualityLimits,
     StressResult,
     choose_limits,
+    cov_above,
     flag_quality,
     leave_one_person_out,
+    product_flags,
     rank_correlations,
     risk_coverage,
 )
+from sarcopenia.domain.results import Degradation
 
 
 def result(cov: float, error: float, person: str = "a") -> StressResult:
-    return StressResult(person, "noise", 0.5, error, 0.9, cov, entropy=cov / 10, variance=-cov)
+    return StressResult(
+        person=person,
+        kind="noise",
+        severity=0.5,
+        sma_error_percent=error,
+        sma_change_percent=error,
+        dice=0.9,
+        cov_percent=cov,
+        entropy=cov / 10,
+        variance=-cov,
+        predicted_ssim=1 - cov / 100,
+        predicted_kind=Degradation.NOISE,
+    )
 
 
 @pytest.fixture
@@ -29,8 +45,8 @@ def results():
 
 
 def test_a_perfect_measure_has_rank_correlation_one_and_an_inverted_one_minus_one(results):
-    cov, entropy, variance = rank_correlations(results)
-    assert (cov.pooled, entropy.within_person) == pytest.approx((1.0, 1.0))
+    cov, entropy, variance, dissimilarity = rank_correlations(results)
+    assert (cov.pooled, entropy.within_person, dissimilarity.pooled) == pytest.approx((1.0, 1.0, 1.0))
     assert variance.pooled == pytest.approx(-1.0)
 
 
@@ -43,10 +59,10 @@ def test_risk_rises_with_coverage_when_the_measure_is_right(results):
 
 def test_limits_flag_nine_of_ten_wrong_slices_and_no_more_than_needed(results):
     limits = choose_limits(results)
-    review = flag_quality(results, limits.review_percent, 6.0)
+    review = flag_quality(results, cov_above(results, limits.review_percent), 6.0)
     assert review.recall >= 0.9
-    assert flag_quality(results, limits.review_percent + 0.5, 6.0).recall < 0.9
-    assert flag_quality(results, limits.reject_percent, 15.0).recall >= 0.9
+    assert flag_quality(results, cov_above(results, limits.review_percent + 0.5), 6.0).recall < 0.9
+    assert flag_quality(results, cov_above(results, limits.reject_percent), 15.0).recall >= 0.9
     assert limits.reject_percent > limits.review_percent
 
 
@@ -60,10 +76,28 @@ def test_a_budget_of_false_alarms_wins_over_a_spread_that_says_nothing():
 
 
 def test_what_a_limit_does():
-    found = flag_quality([result(1, 1), result(1, 9), result(5, 2), result(5, 8)], 3.0, 6.0)
+    results = [result(1, 1), result(1, 9), result(5, 2), result(5, 8)]
+    found = flag_quality(results, cov_above(results, 3.0), 6.0)
     assert (found.flagged, found.recall, found.precision, found.worst_kept) == (0.5, 0.5, 0.5, 9.0)
-    assert np.isnan(flag_quality([result(1, 1)], 3.0, 6.0).precision)
-    assert np.isnan(flag_quality([result(1, 1)], 3.0, 6.0).recall)
+    right = [result(1, 1)]
+    assert np.isnan(flag_quality(right, cov_above(right, 3.0), 6.0).precision)
+    assert np.isnan(flag_quality(right, cov_above(right, 3.0), 6.0).recall)
+
+
+@pytest.mark.parametrize(
+    ("change", "flagged"),
+    [
+        ({}, False),
+        ({"cov_percent": 5.1}, True),
+        ({"predicted_ssim": 0.7}, True),
+        ({"predicted_ssim": 0.7, "predicted_kind": Degradation.NONE}, False),
+        ({"predicted_ssim": 0.4, "predicted_kind": Degradation.NONE}, True),
+        ({"muscle_is_cut": True}, True),
+    ],
+)
+def test_the_product_flags_for_any_of_its_reasons(change, flagged):
+    found = product_flags([replace(result(1, 1), **change)], CovLimits(5, 8), QualityLimits(0.8, 0.5))
+    assert found.tolist() == [flagged]
 
 
 def test_a_mild_stress_set_is_refused():

@@ -145,7 +145,7 @@ def test_a_student_without_limits_is_not_published(data, tmp_path):
     folder.mkdir(parents=True)
     torch.save(StudentNet().state_dict(), folder / "weights.pt")
     limits = tmp_path / "limits.toml"
-    limits.write_text("temperature = 1.2\ncov_review_percent = 4\n")
+    limits.write_text("temperature = 1.2\nbone_offset = 1\ncov_review_percent = 4\n")
     publish = ("publish", "--model", "body_compartments", "--data", data, "--runs", tmp_path)
     for result in (run(*publish), run(*publish, "--limits", limits)):
         assert result.exit_code == 3

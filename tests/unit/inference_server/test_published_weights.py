@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 from inference_server.publish import Export, store_half, write_onnx  # noqa: E402
 from inference_server.training.compartments.pretrain import transfer  # noqa: E402
 from inference_server.training.networks import (  # noqa: E402
+    Calibration,
     CompartmentNet,
     ServedCompartments,
     ServedSpineNet,
@@ -34,7 +35,9 @@ def unsettled(network):
 
 def onnx_file(network, path):
     axes = {0: "batch", 2: "y", 3: "x"}
-    write_onnx(Export(ServedCompartments(network).eval(), BODY_COMPARTMENTS_CONTRACT, SLICES, axes), path)
+    write_onnx(
+        Export(ServedCompartments(network, Calibration()).eval(), BODY_COMPARTMENTS_CONTRACT, SLICES, axes), path
+    )
     store_half(path)
     return path
 

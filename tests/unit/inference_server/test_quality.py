@@ -6,12 +6,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from inference_server.evaluation.quality_report import (  # noqa: E402
-    QualityCase,
     QualityResult,
     choose_limits,
     quality_figures,
 )
 from inference_server.evaluation.stress import STRESS_GRADES, StressKind, slice_cases  # noqa: E402
+from inference_server.evaluation.uncertainty_analysis import StressResult  # noqa: E402
 from inference_server.publish import publish, quality_export  # noqa: E402
 from inference_server.training.datasets.compartment_data import NativeSlice  # noqa: E402
 from inference_server.training.quality.examples import (  # noqa: E402
@@ -145,11 +145,26 @@ def test_figures_count_what_was_taken_for_what():
     assert found.confusion[4, 0] == 1
 
 
+def rated(kind: StressKind, ssim: float, change_percent: float) -> StressResult:
+    return StressResult(
+        person="a",
+        kind=kind.value,
+        severity=0.5,
+        sma_error_percent=change_percent + 1,
+        sma_change_percent=change_percent,
+        dice=0.9,
+        cov_percent=3,
+        entropy=0.1,
+        variance=0.1,
+        predicted_ssim=ssim,
+        predicted_kind=Degradation(kind.value),
+    )
+
+
 def test_limits_lie_where_the_area_begins_to_change():
     """The change of the area grows as the similarity falls: 3 % at 0.8, 10 % at 0.5."""
     cases = [
-        QualityCase("a", StressKind.NOISE, 0.5, float(ssim), float(3 + (0.8 - ssim) * 7 / 0.3))
-        for ssim in np.linspace(0.3, 0.9, 61)
+        rated(StressKind.NOISE, float(ssim), float(3 + (0.8 - ssim) * 7 / 0.3)) for ssim in np.linspace(0.3, 0.9, 61)
     ]
     limits = choose_limits(cases)
     assert limits.ssim_review == pytest.approx(0.8, abs=0.03)
@@ -159,8 +174,8 @@ def test_limits_lie_where_the_area_begins_to_change():
 def test_clean_slices_are_seldom_flagged_and_never_refused():
     """Where the prediction tells too little, the budget of false alarms decides."""
     random = np.random.default_rng(0)
-    clean = [QualityCase("a", StressKind.NONE, 0, float(s), 0.0) for s in np.linspace(0.85, 0.95, 20)]
-    spoiled = [QualityCase("a", StressKind.NOISE, 1, float(s), 20.0) for s in random.uniform(0.8, 0.97, 60)]
+    clean = [rated(StressKind.NONE, float(s), 0.0) for s in np.linspace(0.85, 0.95, 20)]
+    spoiled = [rated(StressKind.NOISE, float(s), 20.0) for s in random.uniform(0.8, 0.97, 60)]
     limits = choose_limits([*clean, *spoiled])
     assert sum(case.predicted_ssim < limits.ssim_review for case in clean) <= 2
     assert sum(case.predicted_ssim < limits.ssim_reject for case in clean) == 0

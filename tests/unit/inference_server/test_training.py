@@ -39,6 +39,7 @@ from inference_server.training.datasets.splits import (  # noqa: E402
     training_names,
 )
 from inference_server.training.networks import (  # noqa: E402
+    Calibration,
     CompartmentNet,
     ServedCompartments,
     ServedSpineNet,
@@ -251,7 +252,9 @@ def test_the_distillation_loss_is_least_for_the_answer_of_the_teacher(slices):
 
 def test_served_answers_come_with_the_mirror_image_behind_each_member():
     torch.manual_seed(0)
-    served = ServedCompartments(TeacherMembers([CompartmentNet().eval(), CompartmentNet().eval()])).eval()
+    served = ServedCompartments(
+        TeacherMembers([CompartmentNet().eval(), CompartmentNet().eval()]), Calibration()
+    ).eval()
     image = torch.randint(-200, 200, (1, 1, 32, 64), dtype=torch.int16)
     with torch.no_grad():
         straight, mirrored = served(image), served(image.flip(-1)).flip(-1)
@@ -265,8 +268,22 @@ def test_a_higher_temperature_makes_softer_probabilities():
     network = StudentNet().eval()
     image = torch.randint(-200, 200, (1, 1, 32, 32), dtype=torch.int16)
     with torch.no_grad():
-        sharp, soft = ServedCompartments(network, 0.2)(image), ServedCompartments(network, 5.0)(image)
+        sharp, soft = (ServedCompartments(network, Calibration(temperature))(image) for temperature in (0.2, 5.0))
     assert sharp.amax(2).float().mean() > soft.amax(2).float().mean() + 10
+
+
+def test_the_offset_is_that_of_bone_alone():
+    torch.manual_seed(0)
+    network = StudentNet().eval()
+    image = torch.randint(-200, 200, (1, 1, 32, 32), dtype=torch.int16)
+    with torch.no_grad():
+        plain, offset = (ServedCompartments(network, Calibration(bone_offset=o))(image).float() for o in (0.0, 2.0))
+    others = [c for c in Compartment if c is not Compartment.SPINE_BONE]
+    assert (offset[:, :, Compartment.SPINE_BONE] >= plain[:, :, Compartment.SPINE_BONE]).all()
+    assert (offset[:, :, others] <= plain[:, :, others] + 1).all()
+    odds = offset[:, :, Compartment.SPINE_BONE] / plain[:, :, Compartment.SPINE_BONE]
+    sure = (plain[:, :, Compartment.SPINE_BONE] > 20) & (plain[:, :, Compartment.SPINE_BONE] < 60)
+    assert odds[sure].mean() > 2
 
 
 def test_a_run_resumes_with_the_same_weights_and_step(tmp_path):
@@ -386,7 +403,7 @@ def test_publishing_writes_the_hash_and_weights_that_training_can_start_from(rep
 def test_publishing_a_student_fills_its_parameters(repository):
     torch.manual_seed(0)
     export = compartments_export(
-        StudentNet(2).eval(), BODY_COMPARTMENTS_CONTRACT, {"precision": "FP32, stored half"}, 1.5
+        StudentNet(2).eval(), BODY_COMPARTMENTS_CONTRACT, {"precision": "FP32, stored half"}, Calibration(1.5, -0.5)
     )
     path = publish(export, repository)
     assert "FP32, stored half" in (path.parents[1] / "config.pbtxt").read_text()
@@ -406,3 +423,14 @@ def test_weights_that_move_the_wall_are_refused():
     compare_walls(answer, answer)
     with pytest.raises(ValueError, match="muscle wall"):
         compare_walls(np.roll(answer, 1, axis=-1), answer)
+
+
+def test_the_average_of_a_short_run_forgets_its_start(tmp_path):
+    network = torch.nn.Linear(1, 1, bias=False)
+    state = TrainingState(network, 0.0, (40,), tmp_path)
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    start = state.average.module.weight.item()
+    for _ in range(30):
+        state.average.update_parameters(network)
+    assert state.average.module.weight.item() == pytest.approx(1, abs=0.02 * abs(1 - start) + 1e-6)
