@@ -162,7 +162,8 @@ who are not clinicians; moving the whole wall by one pixel changes the SMA by 3â
 3 %. L1 is outside of what the product is made for and stands in the tables of slices only.
 
 Out-of-fold: every slice is measured by the networks of the fold that held its person out. These persons are also the
-validation on which everything was chosen, so the figures are somewhat flattering. Slices without a level are single
+validation on which everything was chosen, so the figures are somewhat flattering. The calibration moves borders (offset
+of the logit of bone), so each fold has the one that was fitted to the other folds. Slices without a level are single
 slices at about L2â€“L3.
 
 """
