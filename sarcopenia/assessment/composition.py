@@ -37,20 +37,26 @@ def body_composition(
     compartments_yx: NDArray[np.uint8],
     pixel_area_mm2: float,
     vat_range_hu: HuRange = VAT_HU,
+    painted_yx: NDArray[np.bool_] | None = None,
 ) -> BodyComposition:
-    """Areas in cm² and density in HU of one slice; SMD is ``None`` where there is no muscle."""
-    cm2 = pixel_area_mm2 / 100.0
+    """Areas in cm² and density in HU of one slice; SMD is ``None`` where there is no muscle.
 
-    def area(compartment: Compartment, hu_range: HuRange) -> float:
-        return float(np.count_nonzero(tissue_mask(hu_yx, compartments_yx, compartment, hu_range)) * cm2)
+    ``painted_yx`` is a muscle mask (y, x) that a person mended: it counts as it is, and no pixel of it as fat.
+    """
+    muscle = muscle_mask(hu_yx, compartments_yx) if painted_yx is None else painted_yx
 
-    muscle = muscle_mask(hu_yx, compartments_yx)
+    def area(mask_yx: NDArray[np.bool_]) -> float:
+        return float(np.count_nonzero(mask_yx) * pixel_area_mm2 / 100.0)
+
+    def fat(compartment: Compartment, hu_range: HuRange) -> float:
+        return area(tissue_mask(hu_yx, compartments_yx, compartment, hu_range) & ~muscle)
+
     return BodyComposition(
-        sma_cm2=float(np.count_nonzero(muscle) * cm2),
+        sma_cm2=area(muscle),
         smd_hu=float(hu_yx[muscle].mean(dtype=np.float64)) if muscle.any() else None,
-        lama_cm2=area(Compartment.MUSCLE_WALL, LOW_ATTENUATION_HU),
-        sat_cm2=area(Compartment.SUBCUTANEOUS, FAT_HU),
-        vat_cm2=area(Compartment.VISCERAL_CAVITY, vat_range_hu),
-        imat_cm2=area(Compartment.MUSCLE_WALL, FAT_HU),
+        lama_cm2=area(muscle & (hu_yx >= LOW_ATTENUATION_HU[0]) & (hu_yx <= LOW_ATTENUATION_HU[1])),
+        sat_cm2=fat(Compartment.SUBCUTANEOUS, FAT_HU),
+        vat_cm2=fat(Compartment.VISCERAL_CAVITY, vat_range_hu),
+        imat_cm2=fat(Compartment.MUSCLE_WALL, FAT_HU),
         vat_range_hu=vat_range_hu,
     )

@@ -147,11 +147,15 @@ def _agreement_flags(evidence: SliceEvidence, rule: AcceptanceRule) -> Iterable[
         yield Flag("area_rejected", f"The muscle area is uncertain by {cov:.0f} %: too much to use it.", Severity.BLOCK)
     elif cov > rule.cov_review_percent:
         yield Flag("area_uncertain", f"The muscle area is uncertain by {cov:.1f} %; look at the mask.")
-    slab, low_high = evidence.slab_sma_cm2, PLAUSIBLE_SMA_CM2
-    if slab is not None and abs(slab / max(evidence.sma_cm2, 1e-6) - 1) > SLAB_REVIEW:
-        yield Flag("slab_differs", f"The mean of the slices around is {slab:.0f} cm²; look at the mask.")
-    if not low_high[0] <= evidence.sma_cm2 <= low_high[1]:
-        yield Flag("implausible_area", f"A muscle area of {evidence.sma_cm2:.0f} cm² is hardly possible at L3.")
+    yield from area_flags(evidence.sma_cm2, evidence.slab_sma_cm2)
+
+
+def area_flags(sma_cm2: float, slab_sma_cm2: float | None) -> Iterable[Flag]:
+    """Flags of an area in cm², whoever drew it; ``slab_sma_cm2`` is the mean of the slices around by the models."""
+    if slab_sma_cm2 is not None and abs(slab_sma_cm2 / max(sma_cm2, 1e-6) - 1) > SLAB_REVIEW:
+        yield Flag("slab_differs", f"The mean of the slices around is {slab_sma_cm2:.0f} cm²; look at the mask.")
+    if not PLAUSIBLE_SMA_CM2[0] <= sma_cm2 <= PLAUSIBLE_SMA_CM2[1]:
+        yield Flag("implausible_area", f"A muscle area of {sma_cm2:.0f} cm² is hardly possible at L3.")
 
 
 REJECTING: Final = frozenset({"not_hu", "muscle_cut", "area_rejected", "unusable_quality"})

@@ -10,6 +10,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcopenia.domain.strokes import Stroke
+
 L3_COORDINATE = 15.0
 
 
@@ -213,7 +215,11 @@ class AcceptanceRule:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Everything needed to say where a number comes from; ``acceptance`` is ``None`` in those of earlier software."""
+    """Everything needed to say where a number comes from.
+
+    ``acceptance`` is ``None`` in measurements of earlier software. ``strokes`` are a person's, folded in their order
+    into the mask of the models; a mask without strokes is the models' own.
+    """
 
     models: tuple[ModelIdentity, ...]
     software_version: str
@@ -222,6 +228,7 @@ class Provenance:
     vat_range_hu: tuple[int, int]
     averaged_slices: int
     acceptance: AcceptanceRule | None = None
+    strokes: tuple[Stroke, ...] = ()
 
 
 @dataclass(frozen=True)

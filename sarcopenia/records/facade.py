@@ -8,6 +8,7 @@ from types import TracebackType
 from sarcopenia.records.blobs import BlobStore
 from sarcopenia.records.contexts import Contexts
 from sarcopenia.records.database import Database
+from sarcopenia.records.drafts import Drafts
 from sarcopenia.records.job_queue import JobQueue
 from sarcopenia.records.jobs import Jobs
 from sarcopenia.records.measurements import Measurements
@@ -29,6 +30,7 @@ class Records(AbstractContextManager["Records"]):
     uploads, jobs: for pages: give files, watch, retry, answer.
     queue: for workers.
     patients, scans, measurements, contexts, reviews, reports, audit: what is known.
+    drafts: what a person is painting.
     """
 
     def __init__(self, store: Store, max_attempts: int) -> None:
@@ -40,6 +42,7 @@ class Records(AbstractContextManager["Records"]):
         self.patients = Patients(store)
         self.scans = Scans(store, self.contexts)
         self.measurements = Measurements(store)
+        self.drafts = Drafts(store)
         self.reviews = Reviews(store)
         self.reports = Reports(store)
         self.audit = AuditTrail(store)

@@ -214,6 +214,20 @@ class PatternFindingRow(Base):
     payload: Mapped[dict[str, Any]]
 
 
+class DraftRow(Base):
+    """Strokes that a person has not stored yet; ``revision`` counts their changes, so that a second tab is noticed."""
+
+    __tablename__ = "correction_draft"
+    __table_args__ = (UniqueConstraint("measurement_id", "author"), _NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id"))
+    author: Mapped[str] = mapped_column(_NAME)
+    strokes: Mapped[list[Any]]
+    revision: Mapped[int]
+    updated_at: Mapped[datetime]
+
+
 class ReviewRow(Base):
     """What a person says about a measurement; the newest row is the state."""
 

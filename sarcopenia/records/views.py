@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sarcopenia.domain.errors import ValidationIssue, ValidationReport
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, PatternFinding
+from sarcopenia.domain.strokes import Stroke
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 
@@ -196,6 +197,20 @@ class NewMeasurement:
     request_key: str | None = None
     parent_id: int | None = None
     pattern: PatternFinding | None = None
+
+
+@dataclass(frozen=True)
+class StoredDraft:
+    """Strokes that one person has made on a measurement and not stored as a correction yet.
+
+    ``revision`` is the number of changes so far; a change names the one it was made on.
+    """
+
+    measurement_id: int
+    author: str
+    strokes: tuple[Stroke, ...]
+    revision: int
+    updated_at: datetime
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from sarcopenia.domain.results import (
     Severity,
     Uncertainty,
 )
+from sarcopenia.domain.strokes import Stroke, StrokeTool
 from sarcopenia.domain.volume import SeriesHeader
 from sarcopenia.records import ContextKind, ContextSource, NewContext, Records, ReviewState, open_records
 from sarcopenia.records.arrays import pack, unpack
@@ -97,13 +98,17 @@ def drawn(kind: type, **fields: st.SearchStrategy) -> st.SearchStrategy:
     return st.builds(kind, **fields)
 
 
+POINTS = st.lists(st.tuples(st.floats(-9, 600), st.floats(-9, 600)), min_size=3, max_size=5).map(tuple)
+STROKES = st.lists(st.builds(Stroke, st.sampled_from(StrokeTool), POINTS, st.floats(0.5, 50), st.booleans())).map(tuple)
+
+
 @given(
     drawn(
         Measurement,
         composition=st.none() | drawn(BodyComposition),
         uncertainty=st.none() | drawn(Uncertainty, member_sma_cm2=st.lists(st.floats(0, 500)).map(tuple)),
         quality=st.none() | drawn(ImageQuality),
-        provenance=drawn(Provenance, acceptance=st.none() | drawn(AcceptanceRule)),
+        provenance=drawn(Provenance, acceptance=st.none() | drawn(AcceptanceRule), strokes=STROKES),
     )
 )
 def test_any_measurement_survives_json(measurement: Measurement) -> None:
