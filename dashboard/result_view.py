@@ -108,6 +108,7 @@ def place_words(measurement: Measurement) -> str:
     rule = {
         LevelRule.MID_L3: "middle of L3, found by the model",
         LevelRule.GIVEN_SLICE: f"slice given by a person, near {measurement.level or 'an unknown level'}",
+        LevelRule.PERSON: f"{measurement.level}, chosen by a person",
         LevelRule.SINGLE_SLICE: "the only level of this series; which one is not known",
     }[measurement.provenance.level_rule]
     place = f"counted from the feet, the first is 0; z = {measurement.slice_z_mm:.1f} mm"

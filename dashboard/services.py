@@ -8,9 +8,11 @@ from typing import Final
 
 import streamlit as st
 
+from sarcopenia.domain.volume import CtVolume
 from sarcopenia.inference.port import ModelClient, ModelHealth
 from sarcopenia.inference.triton import TritonModelClient
 from sarcopenia.records import Records, StoredArrays, open_records
+from sarcopenia.review import scan_volume
 from sarcopenia.settings import Settings
 
 HEALTH_DEADLINE_S: Final = 3.0
@@ -37,6 +39,12 @@ def get_services() -> Services:
 def model_health() -> tuple[ModelHealth, ...]:
     """One canary per model, at most five seconds old."""
     return get_services().models.check(HEALTH_DEADLINE_S)
+
+
+@st.cache_resource(scope="session", max_entries=1, show_spinner="Reading the series …")
+def scan_series(scan_id: int) -> CtVolume:
+    """The whole series of a scan; only the session that scrolls through it keeps it, and only one."""
+    return scan_volume(get_services().records, scan_id)
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner=False)

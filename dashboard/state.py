@@ -8,6 +8,8 @@ import streamlit as st
 _JOB = "current_job_id"
 _UPLOADER = "uploader_generation"
 _PATIENT = "current_patient_id"
+_PERSON = "person_name"
+_SHOWN_SLICE = "shown_slice"
 SCAN_PARAMETER = "scan"
 """Query parameter that makes a result a link."""
 
@@ -63,3 +65,27 @@ def link_selected_scan(chart_key: str) -> None:
     points = st.session_state[chart_key]["selection"]["points"]
     if points:
         link_scan(int(points[0]["customdata"][0]))
+
+
+def person() -> str:
+    """Name of who sits at the screen: the login's, else the one that was typed; "" when nobody said."""
+    if st.user.get("is_logged_in"):
+        return str(st.user.get("email") or st.user.get("name") or "")
+    name: str = st.session_state.get(_PERSON, "")
+    return name
+
+
+def name_person(name: str) -> None:
+    """Remember the name that was typed."""
+    st.session_state[_PERSON] = name.strip()
+
+
+def shown_slice(measurement_id: int) -> int | None:
+    """Slice that the review page shows of a measurement's scan; ``None``: the measured one."""
+    kept = st.session_state.get(_SHOWN_SLICE)
+    return kept[1] if kept is not None and kept[0] == measurement_id else None
+
+
+def show_slice(measurement_id: int, slice_index: int | None) -> None:
+    """Show a slice of a measurement's scan, or the measured one again."""
+    st.session_state[_SHOWN_SLICE] = None if slice_index is None else [measurement_id, slice_index]

@@ -1,17 +1,24 @@
-"""What a person does to a stored measurement: mend its mask. The models' own mask is always kept.
+"""What a person does to a stored measurement: mend its mask, move its level, sign or reject it.
 
 A correction is a new measurement that names the one it mends; the strokes in its provenance start from the mask of the
-nearest measurement that only models made, so that folding them again gives exactly the stored mask.
+nearest measurement that only models made, so that folding them again gives exactly the stored mask. A new version has
+no review: moving the level or the mask voids a signature.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sarcopenia.assessment.correction import corrected, fold
-from sarcopenia.assessment.events import AssessmentArrays
-from sarcopenia.domain.errors import RecordError
+from sarcopenia.assessment.events import Assessment, AssessmentArrays, AssessmentOptions
+from sarcopenia.assessment.pipeline import run_assessment
+from sarcopenia.domain.errors import PermissionDeniedError, RecordError
+from sarcopenia.domain.results import Measurement
 from sarcopenia.domain.strokes import Stroke
-from sarcopenia.records import NewMeasurement, Records, StoredMeasurement, StoredSlice
+from sarcopenia.domain.volume import CtVolume
+from sarcopenia.imaging import InputFile, read_series
+from sarcopenia.inference.port import ModelClient
+from sarcopenia.records import NewMeasurement, Records, ReviewState, StoredMeasurement, StoredReview, StoredSlice
+from sarcopenia.settings import Settings
 
 
 def models_own(records: Records, measurement_id: int) -> StoredMeasurement:
@@ -67,3 +74,94 @@ def store_correction(
     stored = records.measurements.store(base.scan_id, new)
     records.drafts.discard(measurement_id, author)
     return stored
+
+
+def scan_volume(records: Records, scan_id: int) -> CtVolume:
+    """The whole series of a scan, read again from what was uploaded.
+
+    Raises
+    ------
+    RecordNotFoundError: no such scan, or its upload is gone. InputError: the upload is no longer readable.
+    """
+    upload_id = records.scans.get(scan_id).upload_id
+    return read_series([InputFile(name, content) for name, content in records.uploads.read(upload_id)]).chosen
+
+
+@dataclass(frozen=True)
+class LevelChoice:
+    """Where a person wants to measure: slice (0-based, from the feet), and the vertebra that it shows, such as "L3"."""
+
+    slice_index: int
+    level: str
+
+
+def move_level(
+    records: Records, models: ModelClient, volume: CtVolume, measurement_id: int, choice: LevelChoice, *, author: str
+) -> StoredMeasurement:
+    """Measure a scan at the slice of a person's choice, and store that as the only child of a measurement.
+
+    Raises
+    ------
+    ConflictError: somebody else has corrected the measurement first. InferenceError: the models could not be asked.
+    InputError: there is no such slice, or no body on it.
+    """
+    base = records.measurements.get(measurement_id)
+    options = AssessmentOptions(choice.slice_index, base.measurement.provenance.vat_range_hu, choice.level)
+    found = run_assessment(volume, models, options)
+    new = NewMeasurement(
+        measurement=found.measurement,
+        level=base.level,
+        arrays=replace(records.measurements.arrays(measurement_id), slice=_stored_slice(found)),
+        author=author,
+        parent_id=measurement_id,
+    )
+    return records.measurements.store(base.scan_id, new)
+
+
+def _stored_slice(found: Assessment) -> StoredSlice | None:
+    arrays = found.arrays
+    return None if arrays is None else StoredSlice(arrays.hu_yx, arrays.plane, arrays.compartments)
+
+
+def may_sign(settings: Settings, person: str) -> bool:
+    """Whether the settings let somebody sign; a person without a name never may."""
+    return bool(person) and (settings.signers is None or person in settings.signers)
+
+
+def sign(
+    records: Records, settings: Settings, measurement_id: int, confirmed: Sequence[str], *, author: str
+) -> StoredReview:
+    """Sign a measurement; ``confirmed`` says in words what the person has confirmed, flags included.
+
+    Raises
+    ------
+    PermissionDeniedError: the person may not sign. ConflictError: a correction has replaced the measurement.
+    RecordError: a flag is not confirmed, or nothing was measured.
+    """
+    if not may_sign(settings, author):
+        raise PermissionDeniedError(f"{author or 'A person without a name'} may not sign.")
+    measurement = records.measurements.get(measurement_id).measurement
+    missing = [item for item in required_confirmations(measurement) if item not in confirmed]
+    if missing:
+        raise RecordError(f"Not confirmed: {', '.join(missing)}.", "Look at each item and confirm it, or reject.")
+    return records.reviews.add(
+        measurement_id, ReviewState.SIGNED, author=author, comment=f"Confirmed: {', '.join(confirmed)}"
+    )
+
+
+def required_confirmations(measurement: Measurement) -> tuple[str, ...]:
+    """What must be confirmed before a signature: level, mask where there is one, the person, and each flag's code."""
+    parts = ("level", "mask", "sex and height") if measurement.composition is not None else ("level",)
+    return (*parts, *dict.fromkeys(flag.code for flag in measurement.flags))
+
+
+def reject(records: Records, measurement_id: int, reason: str, *, author: str) -> StoredReview:
+    """Say that a measurement must not be used, and why.
+
+    Raises
+    ------
+    RecordError: no reason, or nobody's name. ConflictError: a correction has replaced the measurement.
+    """
+    if not reason.strip() or not author:
+        raise RecordError("A rejection needs a reason and a name.", "Enter both.")
+    return records.reviews.add(measurement_id, ReviewState.REJECTED, author=author, comment=reason.strip())

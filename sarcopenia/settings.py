@@ -16,7 +16,7 @@ from sarcopenia.domain.errors import SettingsError
 from sarcopenia.inference.contract import BODY_COMPARTMENTS, COMPARTMENT_CONTRACTS, ModelSet
 from sarcopenia.loopback import LOOPBACK
 
-SettingValue = str | int | float | Path | None
+SettingValue = str | int | float | Path | frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,13 @@ def _switch(text: str) -> bool:
     return text.lower() == "on"
 
 
+def _names(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("must be names separated by commas, for example: Ann Lee, Ben Roth")
+    return names
+
+
 _PORT: Final = _whole(1, 65535)
 
 SETTINGS: Final = (
@@ -121,6 +128,9 @@ SETTINGS: Final = (
         _one_of(*(contract.name for contract in COMPARTMENT_CONTRACTS)),
     ),
     Setting("research", "off", "", "Load the experimental pattern classifier and show its view.", _switch),
+    Setting(
+        "signers", "everybody", "", "Names, separated by commas, of those who may sign; not set: everybody.", _names
+    ),
     Setting("dashboard_port", "8501", "port", "Port of the dashboard, on loopback.", _PORT),
     Setting("lease_s", "60", "s", "A job whose worker is silent for so long is taken over.", _seconds(1, 3600)),
     Setting("poll_s", "1", "s", "How long an idle worker waits before it looks for work again.", _seconds(0.05, 60)),
@@ -144,6 +154,7 @@ class Settings:
     triton_metrics_port: int = 8002
     compartment_model: str = BODY_COMPARTMENTS
     research: bool = False
+    signers: frozenset[str] | None = None
     dashboard_port: int = 8501
     lease_s: float = 60.0
     poll_s: float = 1.0

@@ -6,7 +6,6 @@ import streamlit as st
 from dashboard.components.slice_view import show_scouts, show_slice
 from dashboard.images import ScoutLevels
 from dashboard.result_view import (
-    NOT_REVIEWED,
     RESEARCH_USE,
     SEVERITY_WORDS,
     VERDICT_WORDS,
@@ -19,6 +18,7 @@ from dashboard.result_view import (
     provenance_rows,
     sorted_flags,
 )
+from dashboard.review_view import review_words
 from sarcopenia.domain.results import Measurement, Severity, Verdict
 from sarcopenia.records import ScanSummary, StoredArrays, StoredMeasurement
 
@@ -29,8 +29,7 @@ def show_verdict(stored: StoredMeasurement) -> None:
     """What came of it, which slice, and whether a person has looked."""
     verdict = stored.measurement.verdict
     words = VERDICT_WORDS[verdict]
-    state = NOT_REVIEWED if stored.review is None else stored.review.state.value
-    text = f"**{words}** {place_words(stored.measurement)} — **{state}**"
+    text = f"**{words}** {place_words(stored.measurement)} — **{review_words(stored)}**"
     (st.info if verdict in (Verdict.ACCEPT, Verdict.NO_L3) else st.warning)(text)
 
 
@@ -39,7 +38,7 @@ def show_measured_slice(stored: StoredMeasurement, arrays: StoredArrays) -> None
     if arrays.slice is None:
         return
     vat = stored.measurement.provenance.vat_range_hu
-    caption = f"{place_words(stored.measurement)} {RESEARCH_USE}. {NOT_REVIEWED}."
+    caption = f"{place_words(stored.measurement)} {RESEARCH_USE}. {review_words(stored)}."
     show_slice(arrays.slice, vat, caption, key=f"slice-{stored.measurement_id}")
 
 

@@ -19,10 +19,12 @@ class AssessmentOptions:
     ----------
     slice_choice: measure this slice instead of the found one: index (feet to head, 0-based) or SOP Instance UID.
     vat_range_hu: HU range of visceral fat, named in the result.
+    level: the vertebra that the person says the chosen slice shows, such as "L3"; ``None``: the nearest that was found.
     """
 
     slice_choice: int | str | None = None
     vat_range_hu: HuRange = VAT_HU
+    level: str | None = None
 
 
 class Stage(StrEnum):

@@ -109,7 +109,7 @@ def assess(
     if view is not None:
         yield _event(Stage.LOCATE, "Counting vertebrae")
         search = _locate(volume, models, view)
-    target = _target(volume, search.level, given)
+    target = _target(volume, search.level, given, options.level)
     if target is None:
         yield AssessmentFinished(_without_l3(volume, models, search, options))
         return
@@ -155,8 +155,10 @@ def _locate(volume: CtVolume, models: ModelClient, view: _SpineView) -> _Search:
     return _Search(find_level(volume, profile, view.projections.z_mm), view.scouts)
 
 
-def _target(volume: CtVolume, level: LevelFinding | None, given: int | None) -> _Target | None:
+def _target(volume: CtVolume, level: LevelFinding | None, given: int | None, named: str | None) -> _Target | None:
     """The slice to measure; ``None`` when L3 was looked for and is not in the scan."""
+    if given is not None and named is not None:
+        return _Target(given, named, LevelRule.PERSON, 1)
     if given is not None:
         return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, 1)
     if level is None:
@@ -264,6 +266,8 @@ def _quality(
 def _level_flags(volume: CtVolume, level: LevelFinding | None, target: _Target) -> list[Flag]:
     if target.rule is LevelRule.MID_L3 and level is not None:
         return level_flags(volume, level)
+    if target.rule is LevelRule.PERSON:
+        return [Flag("level_by_person", f"A person says that this slice shows {target.level}.", Severity.INFO)]
     name = f"at {target.level}" if target.level else "at an unknown level"
     text = f"The slice was given, not found: this is SMA {name}. L3 cut-offs apply only if the slice is at L3."
     return [Flag("level_given", text, Severity.REVIEW if target.level != "L3" else Severity.INFO)]

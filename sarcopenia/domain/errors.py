@@ -21,6 +21,7 @@
     - RecordNotFoundError     nothing under that id
     - ConflictError           somebody else was first (stale edit, second child)
       . LeaseLostError          another worker has taken the job over
+    - PermissionDeniedError   the person may not do that
     - IdentityQuestionError   the same patient id with other birth date, sex or name
   + ExchangeError           -> check the destination
   + SettingsError           -> correct the setting that is named
@@ -218,6 +219,14 @@ class LeaseLostError(ConflictError):
     code = "lease_lost"
     title = "Another worker has taken the job over"
     default_next_step = "Nothing to do: the other worker finishes the job."
+
+
+class PermissionDeniedError(RecordError):
+    """The person may not do that."""
+
+    code = "permission_denied"
+    title = "Not permitted"
+    default_next_step = "Ask somebody who may, or your administrator for the permission."
 
 
 class IdentityQuestionError(RecordError):

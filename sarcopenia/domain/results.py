@@ -70,11 +70,12 @@ class LevelAnchor(StrEnum):
 
 
 class LevelRule(StrEnum):
-    """How the measured slice was chosen."""
+    """How the measured slice was chosen; by a person, who also names the vertebra, in `PERSON`."""
 
     MID_L3 = "mid_l3"
     GIVEN_SLICE = "given_slice"
     SINGLE_SLICE = "single_slice"
+    PERSON = "person"
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,12 @@ class Scans:
                 raise RecordNotFoundError(f"There is no scan {scan_id}.")
             return _summaries(session, [row])[0]
 
+    def newest(self, limit: int = 500) -> tuple[ScanSummary, ...]:
+        """The scans that were stored last, the newest first, each with its newest measurement."""
+        with self._store.database.reading() as session:
+            rows = list(session.scalars(select(ScanRow).order_by(ScanRow.id.desc()).limit(limit)))
+            return tuple(_summaries(session, rows))
+
     def of_patient(self, patient_id: int) -> tuple[ScanSummary, ...]:
         """Scans of a patient by study date, undated ones first, each with its newest measurement."""
         with self._store.database.reading() as session:

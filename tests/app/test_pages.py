@@ -9,7 +9,7 @@ from sarcopenia.exchange.ct_writer import ct_series_bytes
 from sarcopenia.inference.contract import CONTRACTS, ModelSet
 from sarcopenia.records import JobState
 
-PAGES = ("upload", "patient", "system")
+PAGES = ("upload", "review", "patient", "system")
 
 
 def texts(at):

@@ -1,19 +1,38 @@
-"""Corrections as they are stored: a child of the measurement, from the models' mask on."""
+"""Corrections, moved levels and signatures as they are stored."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sarcopenia.assessment.correction import fold
-from sarcopenia.domain.errors import ConflictError, RecordError
+from sarcopenia.domain.errors import ConflictError, PermissionDeniedError, RecordError, SliceNotFoundError
+from sarcopenia.domain.results import LevelRule
 from sarcopenia.domain.strokes import Stroke, StrokeTool
-from sarcopenia.records import Records, StoredArrays, open_records
-from sarcopenia.review import models_own, models_slice, store_correction
+from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
+from sarcopenia.inference.fake import FakeModelClient, known_spine
+from sarcopenia.phantom import PhantomSpec, make_phantom
+from sarcopenia.records import Records, ReviewState, StoredArrays, open_records
+from sarcopenia.review import (
+    LevelChoice,
+    may_sign,
+    models_own,
+    models_slice,
+    move_level,
+    reject,
+    required_confirmations,
+    scan_volume,
+    sign,
+    store_correction,
+)
 from sarcopenia.settings import Settings
+from sarcopenia.worker import Worker
 from tests.unit.records.samples import make_volume, new_measurement
 
+SETTINGS = Settings.from_environment({})
+SPEC = PhantomSpec(seed=5, pixel_spacing_mm=3.0, shape_yx=(112, 144), slice_spacing_mm=6.0, noise_sd_hu=6.0)
 PAINT = Stroke(StrokeTool.BRUSH, ((2.0, 2.0),), 1.5, within_muscle_hu=False)
 ERASE = Stroke(StrokeTool.ERASER, ((2.0, 2.0),), 0.5, within_muscle_hu=False)
 
@@ -78,3 +97,75 @@ def test_without_a_change_or_a_slice_nothing_is_stored(records, scan_id, measure
     empty = records.measurements.store(scan_id, new_measurement(arrays=StoredArrays(None, None, None)))
     with pytest.raises(RecordError, match="no measured slice"):
         store_correction(records, empty.measurement_id, [PAINT], author="ann")
+
+
+@pytest.fixture
+def scanned(records: Records):
+    """A phantom that was uploaded and measured by the worker: (phantom, models, scan id)."""
+    phantom = make_phantom(SPEC)
+    models = FakeModelClient(spine=known_spine(phantom.volume.geometry.slice_z_mm, phantom.vertebral_coordinate_z))
+    files = [(file.name, file.content) for file in ct_series_bytes(phantom.volume, CtWriteOptions())]
+    job_id = records.uploads.submit(files, source="test").job_id
+    assert Worker(records, models).run_once()
+    return phantom, models, records.jobs.status(job_id).scan_id
+
+
+def test_a_moved_level_is_measured_there_and_voids_the_signature(records, scanned):
+    phantom, models, scan_id = scanned
+    volume = scan_volume(records, scan_id)
+    np.testing.assert_array_equal(volume.hu_zyx, phantom.volume.hu_zyx)
+    first = records.scans.get(scan_id).latest
+    sign(records, SETTINGS, first.measurement_id, required_confirmations(first.measurement), author="ann")
+    there = LevelChoice(first.measurement.slice_index + 2, "L3")
+    moved = move_level(records, models, volume, first.measurement_id, there, author="ann")
+    assert records.scans.get(scan_id).latest == moved
+    assert moved.review is None
+    found = moved.measurement
+    assert (found.level, found.slice_index) == ("L3", there.slice_index)
+    assert found.provenance.level_rule is LevelRule.PERSON
+    assert "level_by_person" in {flag.code for flag in found.flags}
+    assert found.composition.sma_cm2 != first.measurement.composition.sma_cm2
+    picture = records.measurements.arrays(moved.measurement_id).slice
+    np.testing.assert_array_equal(picture.hu_yx, phantom.volume.hu_zyx[there.slice_index])
+    painted = store_correction(records, moved.measurement_id, [PAINT], author="ann")
+    assert models_own(records, painted.measurement_id).measurement_id == moved.measurement_id
+
+
+def test_a_slice_that_is_not_there_stores_nothing(records, scanned):
+    _, models, scan_id = scanned
+    volume, first = scan_volume(records, scan_id), records.scans.get(scan_id).latest
+    with pytest.raises(SliceNotFoundError):
+        move_level(records, models, volume, first.measurement_id, LevelChoice(9999, "L3"), author="ann")
+    assert records.scans.get(scan_id).latest == first
+
+
+def test_every_item_and_flag_must_be_confirmed_before_a_signature(records, scanned):
+    latest = records.scans.get(scanned[2]).latest
+    items = required_confirmations(latest.measurement)
+    assert items[:3] == ("level", "mask", "sex and height")
+    assert set(items[3:]) == {flag.code for flag in latest.measurement.flags}
+    with pytest.raises(RecordError, match="mask"):
+        sign(records, SETTINGS, latest.measurement_id, [i for i in items if i != "mask"], author="ann")
+    review = sign(records, SETTINGS, latest.measurement_id, items, author="ann")
+    assert (review.state, review.author) == (ReviewState.SIGNED, "ann")
+    assert all(item in review.comment for item in items)
+
+
+@pytest.mark.parametrize(
+    ("signers", "person", "may"),
+    [(None, "ann", True), (None, "", False), (frozenset({"ann"}), "ann", True), (frozenset({"ann"}), "ben", False)],
+)
+def test_signing_is_a_permission_of_its_own(records, measurement_id, signers, person, may):
+    settings = replace(SETTINGS, signers=signers)
+    assert may_sign(settings, person) is may
+    items = required_confirmations(records.measurements.get(measurement_id).measurement)
+    if not may:
+        with pytest.raises(PermissionDeniedError):
+            sign(records, settings, measurement_id, items, author=person)
+
+
+def test_a_rejection_needs_a_reason_and_a_name(records, measurement_id):
+    for reason, author in ((" ", "ann"), ("wrong patient", "")):
+        with pytest.raises(RecordError, match="reason"):
+            reject(records, measurement_id, reason, author=author)
+    assert reject(records, measurement_id, "motion", author="ann").comment == "motion"
