@@ -372,7 +372,7 @@ class Viewer {
     Object.assign(parts.within, { checked: memory.within, disabled: Boolean(this.tool()) && !adds(this.tool()) });
     parts.legend.hidden = !(memory.uncertainty && this.masks?.spread);
     parts.level.textContent = `W ${signed(memory.width)}   L ${signed(memory.level)}`;
-    parts.place.textContent = data.slice_count > 1 ? `Slice ${data.slice_index + 1} / ${data.slice_count}` : "";
+    parts.place.textContent = data.slice_count > 1 ? `Slice ${data.slice_index} of 0–${data.slice_count - 1}` : "";
     this.readOut();
     this.redraw();
   }
