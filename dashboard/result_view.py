@@ -13,6 +13,7 @@ from sarcopenia.clinical import (
     ProfileSubject,
     Standing,
     compare_with_profiles,
+    confounder_flags,
     smi_cm2_m2,
 )
 from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, Measurement, Severity, Verdict
@@ -28,11 +29,20 @@ SMD_HINT: Final = "Mean HU of skeletal muscle (−29 to 150 HU). Contrast and tu
 
 @dataclass(frozen=True)
 class PersonAtScan:
-    """Height, weight and sex that hold at the scan, ``None`` or unknown where nobody said them."""
+    """Height, weight and sex that hold at the scan, ``None`` or unknown where nobody said them.
+
+    ``answers`` to the questions of `sarcopenia.clinical.confounders`, by key; those that were not asked are missing.
+    """
 
     height_m: float | None
     weight_kg: float | None
     sex: Sex
+    answers: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def confounders(self) -> tuple[Flag, ...]:
+        """Flags of what was answered with yes."""
+        return confounder_flags(dict(self.answers))
 
 
 @dataclass(frozen=True)
@@ -115,10 +125,10 @@ def place_words(measurement: Measurement) -> str:
     return f"Slice {measurement.slice_index} ({place}): {rule}."
 
 
-def sorted_flags(measurement: Measurement) -> tuple[Flag, ...]:
-    """Flags, the gravest first."""
+def sorted_flags(measurement: Measurement, person: PersonAtScan) -> tuple[Flag, ...]:
+    """Flags of the measurement and of what was asked, the gravest first."""
     order = [Severity.BLOCK, Severity.REVIEW, Severity.INFO]
-    return tuple(sorted(measurement.flags, key=lambda flag: order.index(flag.severity)))
+    return tuple(sorted((*measurement.flags, *person.confounders), key=lambda flag: order.index(flag.severity)))
 
 
 def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> tuple[ProfileComparison, ...]:
@@ -136,14 +146,14 @@ def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHe
         contrast_phase=header.contrast_phase,
         kvp=header.kvp,
         spectral=header.spectral,
-        blocked_because=_why_blocked(measurement),
+        blocked_because=_why_blocked(measurement, person),
     )
     return compare_with_profiles(subject)
 
 
-def _why_blocked(measurement: Measurement) -> str:
+def _why_blocked(measurement: Measurement, person: PersonAtScan) -> str:
     """Texts of the flags that forbid a comparison; the verdict itself where it forbids one without a flag."""
-    texts = [flag.text for flag in measurement.flags if flag.severity is Severity.BLOCK]
+    texts = [flag.text for flag in (*measurement.flags, *person.confounders) if flag.severity is Severity.BLOCK]
     if not texts and measurement.verdict in (Verdict.REJECT, Verdict.AMBIGUOUS_LEVEL):
         texts = [VERDICT_WORDS[measurement.verdict]]
     return " ".join(texts)

@@ -19,6 +19,7 @@ from dashboard.result_view import (
     sorted_flags,
 )
 from dashboard.review_view import review_words
+from sarcopenia.clinical import not_asked
 from sarcopenia.domain.results import Measurement, Severity, Verdict
 from sarcopenia.records import ScanSummary, StoredArrays, StoredMeasurement
 
@@ -63,12 +64,14 @@ def show_figures(measurement: Measurement, person: PersonAtScan) -> None:
     st.caption(certainty_words(measurement))
 
 
-def show_flags(measurement: Measurement) -> None:
-    """Every flag in words, the gravest first."""
-    flags = sorted_flags(measurement)
+def show_flags(measurement: Measurement, person: PersonAtScan) -> None:
+    """Every flag in words, the gravest first; and what nobody has asked yet."""
+    flags = sorted_flags(measurement, person)
     st.markdown("**Flags**" if flags else "**No flags.**")
     for flag in flags:
         st.markdown(f"{ICONS[flag.severity]} *{SEVERITY_WORDS[flag.severity]}* — {flag.text}")
+    if open_questions := not_asked(dict(person.answers)):
+        st.caption(f"Not asked: {' '.join(open_questions)}")
 
 
 def show_comparisons(measurement: Measurement, person: PersonAtScan, scan: ScanSummary) -> None:

@@ -5,6 +5,7 @@ the mask is always folded anew from the models' own and the draft.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import streamlit as st
@@ -12,7 +13,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.notices import show_error
 from dashboard.components.result import show_flags, show_overviews, show_verdict
-from dashboard.components.scan import person_at
+from dashboard.components.scan import person_at, show_questions
 from dashboard.components.viewer import ViewerAnswer, ViewerMasks, ViewerSlice, show_viewer
 from dashboard.images import tissue_layers
 from dashboard.result_view import MISSING, RESEARCH_USE, place_words
@@ -51,7 +52,7 @@ class Editing:
         """Strokes of the draft; without one those of the version."""
         return self.stored.measurement.provenance.strokes if self.draft is None else self.draft.strokes
 
-    @property
+    @cached_property
     def mended(self) -> CompartmentMap:
         """The models' mask with the strokes folded in."""
         return fold(self.model.compartments, self.model.hu_yx, self.strokes)
@@ -83,6 +84,7 @@ def show_review(services: Services, scan: ScanSummary, stored: StoredMeasurement
         st.subheader("Levels")
         show_overviews(stored, arrays)
     with signing:
+        show_questions(services, scan, services.records.contexts.for_scan(scan.scan_id))
         _show_signing(services, scan, stored, author)
     _show_versions(services, scan)
 
@@ -192,7 +194,7 @@ def _show_numbers(services: Services, editing: Editing, author: str) -> None:
     if editing.strokes:
         against = f"{difference.area_percent:+.1f} % against AI, Dice {difference.dice:.3f}"
         st.caption(f"{len(editing.strokes)} strokes · {against}")
-    show_flags(editing.stored.measurement)
+    show_flags(editing.stored.measurement, person_at(services.records.contexts.for_scan(editing.stored.scan_id)))
     if editing.draft is not None:
         st.info("Draft, not stored yet. It survives a reload of the page.")
         _show_draft_buttons(services, editing, author)

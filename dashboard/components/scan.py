@@ -1,7 +1,10 @@
 """One stored scan on a page: its result, and the form for what the header did not say."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from dashboard import state
 from dashboard.components.research import show_pattern
 from dashboard.components.result import (
     show_comparisons,
@@ -14,12 +17,24 @@ from dashboard.components.result import (
 )
 from dashboard.result_view import PersonAtScan
 from dashboard.services import Services, measurement_arrays
+from sarcopenia.clinical import CONFOUNDERS
 from sarcopenia.domain.errors import SarcopeniaError
 from sarcopenia.domain.volume import Sex
-from sarcopenia.records import ContextKind, ContextSource, NewContext, ScanContext, ScanSummary
+from sarcopenia.records import (
+    NO,
+    YES,
+    ContextEntry,
+    ContextKind,
+    ContextSource,
+    NewContext,
+    ScanContext,
+    ScanSummary,
+)
 
 AUTHOR = "dashboard"
 NO_CHANGE = "no change"
+NOT_ASKED = "not asked"
+ANSWERS = (NOT_ASKED, NO, YES)
 SEX_WORDS = {NO_CHANGE: None, "female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
 
 
@@ -30,6 +45,7 @@ def person_at(context: ScanContext) -> PersonAtScan:
         None if height is None else float(height.value),
         None if weight is None else float(weight.value),
         Sex.UNKNOWN if sex is None else Sex(str(sex.value)),
+        tuple((each.key, entry.value == YES) for each in CONFOUNDERS if (entry := getattr(context, each.key))),
     )
 
 
@@ -52,10 +68,11 @@ def show_scan(services: Services, scan_id: int) -> None:
         show_measured_slice(scan.latest, arrays)
     with numbers:
         show_figures(measurement, person)
-        show_flags(measurement)
+        show_flags(measurement, person)
         _show_candidates(scan)
         show_overviews(scan.latest, arrays)
         _show_person_form(services, scan, context)
+        show_questions(services, scan, context)
     show_comparisons(measurement, person, scan)
     _show_rejected(scan)
     show_provenance(measurement)
@@ -108,19 +125,36 @@ def _show_person_form(services: Services, scan: ScanSummary, context: ScanContex
                 _save_person(services, scan, height_cm, weight_kg, SEX_WORDS[sex])
 
 
+def show_questions(services: Services, scan: ScanSummary, context: ScanContext) -> None:
+    """What cannot be seen and is asked; an answer is added with the scan's day, never overwritten."""
+    with st.expander("Questions about the patient"), st.form(f"questions-{scan.scan_id}"):
+        answers = {}
+        for each in CONFOUNDERS:
+            entry: ContextEntry | None = getattr(context, each.key)
+            known = ANSWERS.index(str(entry.value)) if entry is not None else 0
+            answers[each.key] = st.radio(each.question, ANSWERS, known, horizontal=True)
+        if st.form_submit_button("Save answers"):
+            told = {key: answer for key, answer in answers.items() if answer != NOT_ASKED}
+            _save_facts(services, scan, [(ContextKind(key), answer) for key, answer in told.items()])
+
+
 def _save_person(
     services: Services, scan: ScanSummary, height_cm: float | None, weight_kg: float | None, sex: Sex | None
 ) -> None:
-    facts = (
+    facts: tuple[tuple[ContextKind, float | str | None], ...] = (
         (ContextKind.HEIGHT, None if height_cm is None else height_cm / 100),
         (ContextKind.WEIGHT, weight_kg),
         (ContextKind.SEX, None if sex is None else sex.value),
     )
+    _save_facts(services, scan, [(kind, value) for kind, value in facts if value is not None])
+
+
+def _save_facts(services: Services, scan: ScanSummary, facts: Sequence[tuple[ContextKind, float | str]]) -> None:
+    author = state.person() or AUTHOR
     try:
         for kind, value in facts:
-            if value is not None:
-                fact = NewContext(kind, value, ContextSource.TYPED, scan.study_date)
-                services.records.contexts.add(scan.patient_id, fact, author=AUTHOR)
+            fact = NewContext(kind, value, ContextSource.TYPED, scan.study_date)
+            services.records.contexts.add(scan.patient_id, fact, author=author)
     except SarcopeniaError as error:
         st.error(f"{error.message} {error.next_step}")
         return

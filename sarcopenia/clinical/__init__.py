@@ -1,5 +1,6 @@
 """What a number means: indices and cut-off profiles, every number with its citation."""
 
+from sarcopenia.clinical.confounders import CONFOUNDERS, Confounder, confounder_flags, not_asked
 from sarcopenia.clinical.indices import bmi_kg_m2, smi_cm2_m2
 from sarcopenia.clinical.profiles import (
     NAMES,
@@ -14,8 +15,10 @@ from sarcopenia.clinical.profiles import (
 )
 
 __all__ = [
+    "CONFOUNDERS",
     "NAMES",
     "UNITS",
+    "Confounder",
     "CutOffProfile",
     "Limit",
     "ProfileComparison",
@@ -24,5 +27,7 @@ __all__ = [
     "all_profiles",
     "bmi_kg_m2",
     "compare_with_profiles",
+    "confounder_flags",
+    "not_asked",
     "smi_cm2_m2",
 ]

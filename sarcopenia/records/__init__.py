@@ -1,6 +1,6 @@
 """Patients, scans, measurements, reviews, reports, jobs and audit in a database; pixels and masks in a blob store."""
 
-from sarcopenia.records.contexts import NUMBER_RULES, NewContext
+from sarcopenia.records.contexts import NO, NUMBER_RULES, YES, NewContext
 from sarcopenia.records.facade import Records, open_records
 from sarcopenia.records.job_views import (
     ACTIVE_STATES,
@@ -38,7 +38,9 @@ from sarcopenia.records.views import (
 
 __all__ = [
     "ACTIVE_STATES",
+    "NO",
     "NUMBER_RULES",
+    "YES",
     "AuditEntry",
     "ClaimedJob",
     "ContextEntry",

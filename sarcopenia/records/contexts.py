@@ -1,4 +1,4 @@
-"""Facts about a person beside the scan: height, weight, sex, grip; append-only, each with day, source and author.
+"""Facts about a person beside the scan: height, sex, grip, confounders; append-only, with day, source and author.
 
 A fact holds from its day on until a newer one. Facts of a scan's header belong to the scan and follow it when it is
 moved to another patient; facts that people typed belong to the patient. On one day a measured value goes before a
@@ -36,6 +36,21 @@ NUMBER_RULES: Final = {
     ContextKind.WEIGHT: NumberRule("kg", 20, 350),
     ContextKind.GRIP_STRENGTH: NumberRule("kg", 0, 120),
 }
+YES, NO = "yes", "no"
+TEXT_RULES: Final = {
+    ContextKind.SEX: ((Sex.MALE.value, Sex.FEMALE.value, Sex.OTHER.value), "M, F or O"),
+    **dict.fromkeys(
+        (
+            ContextKind.PREGNANCY,
+            ContextKind.AMPUTATION,
+            ContextKind.PARALYSIS,
+            ContextKind.DIALYSIS,
+            ContextKind.RECENT_LAPAROTOMY,
+        ),
+        ((YES, NO), "yes or no"),
+    ),
+}
+"""Values that a fact in words may have, and how that is said."""
 _SOURCE_RANK: Final = {ContextSource.DICOM: 0, ContextSource.TYPED: 1, ContextSource.MEASURED: 2}
 
 
@@ -123,7 +138,7 @@ def is_plausible(kind: ContextKind, value: float | str) -> bool:
     """Whether a value can be true of an adult."""
     rule = NUMBER_RULES.get(kind)
     if rule is None:
-        return value in (Sex.MALE, Sex.FEMALE, Sex.OTHER)
+        return value in TEXT_RULES[kind][0]
     return not isinstance(value, str) and math.isfinite(value) and rule.low <= value <= rule.high
 
 
@@ -132,7 +147,7 @@ def require_plausible(kind: ContextKind, value: float | str) -> None:
     if is_plausible(kind, value):
         return
     rule = NUMBER_RULES.get(kind)
-    allowed = "M, F or O" if rule is None else f"between {rule.low:g} and {rule.high:g} {rule.unit}"
+    allowed = TEXT_RULES[kind][1] if rule is None else f"between {rule.low:g} and {rule.high:g} {rule.unit}"
     label = kind.value.replace("_", " ").capitalize()
     raise RecordError(f"{label} must be {allowed}, not {value}.", "Check the value and its unit.")
 

@@ -32,6 +32,11 @@ class ContextKind(StrEnum):
     WEIGHT = "weight"
     SEX = "sex"
     GRIP_STRENGTH = "grip_strength"
+    PREGNANCY = "pregnancy"
+    AMPUTATION = "amputation"
+    PARALYSIS = "paralysis"
+    DIALYSIS = "dialysis"
+    RECENT_LAPAROTOMY = "recent_laparotomy"
 
 
 class ContextSource(StrEnum):
@@ -235,6 +240,11 @@ class ScanContext:
     weight: ContextEntry | None
     sex: ContextEntry | None
     grip_strength: ContextEntry | None
+    pregnancy: ContextEntry | None
+    amputation: ContextEntry | None
+    paralysis: ContextEntry | None
+    dialysis: ContextEntry | None
+    recent_laparotomy: ContextEntry | None
 
 
 @dataclass(frozen=True)

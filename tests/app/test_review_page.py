@@ -121,3 +121,15 @@ def test_a_scan_without_l3_has_nothing_to_mend(stack, chest):
 
 def test_a_scan_that_is_not_there_is_an_error_in_words(stack):
     assert "no scan 99" in words(stack.page("review", scan="99"))
+
+
+def test_questions_that_are_answered_raise_flags_and_the_rest_stays_not_asked(stack, scan_id):
+    at = open_scan(stack, scan_id)
+    assert "Not asked: Pregnant at the scan?" in words(at)
+    next(each for each in at.radio if each.label == "On dialysis?").set_value("yes")
+    button(at, "Save answers").click().run()
+    assert "water moves area" in words(at)
+    assert "On dialysis?" not in next(str(c.value) for c in at.caption if str(c.value).startswith("Not asked"))
+    context = stack.records.contexts.for_scan(scan_id)
+    assert (context.dialysis.value, context.dialysis.author) == ("yes", "Ann Lee")
+    assert context.pregnancy is None

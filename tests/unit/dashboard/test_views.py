@@ -81,7 +81,7 @@ def test_the_rating_of_the_image_is_told_where_there_is_one():
 
 def test_the_gravest_flag_comes_first():
     flags = (Flag("a", "a", Severity.INFO), Flag("b", "b", Severity.BLOCK), Flag("c", "c", Severity.REVIEW))
-    assert [flag.code for flag in sorted_flags(replace(MEASURED, flags=flags))] == ["b", "c", "a"]
+    assert [flag.code for flag in sorted_flags(replace(MEASURED, flags=flags), NOBODY)] == ["b", "c", "a"]
 
 
 def test_a_blocking_flag_forbids_every_comparison_and_is_the_reason():
@@ -186,3 +186,10 @@ def test_a_missing_height_leaves_smi_out_but_keeps_sma():
 
 def test_the_chart_is_told_in_words():
     assert "2025-06-01: 150.0" in trend_words(trend_points(SCANS), MEASURES[0])
+
+
+def test_pregnancy_forbids_every_comparison_and_is_a_flag():
+    pregnant = replace(MAN, sex=Sex.FEMALE, answers=(("pregnancy", True), ("dialysis", False)))
+    found = comparisons(MEASURED, pregnant, HEADER)
+    assert all("Pregnancy" in comparison.reason for comparison in found)
+    assert "asked_pregnancy" in {flag.code for flag in sorted_flags(MEASURED, pregnant)}

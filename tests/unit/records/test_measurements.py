@@ -232,6 +232,8 @@ def test_undated_scan_sees_its_own_header_and_what_was_typed_later(records: Reco
         (ContextKind.GRIP_STRENGTH, 500, "between 0 and 120 kg"),
         (ContextKind.SEX, "male", "M, F or O"),
         (ContextKind.SEX, "", "M, F or O"),
+        (ContextKind.DIALYSIS, "perhaps", "yes or no"),
+        (ContextKind.PREGNANCY, 1.0, "yes or no"),
     ],
 )
 def test_fact_that_cannot_be_true_is_refused_with_its_range(
