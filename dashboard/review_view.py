@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.result_view import NOT_REVIEWED
+from sarcopenia.clinical.method_comparison import dice_of
 from sarcopenia.domain.results import LevelRule, Verdict
 from sarcopenia.records import ReviewState, ScanSummary, StoredMeasurement
 
@@ -44,10 +45,8 @@ class MaskDifference:
 def mask_difference(model_yx: NDArray[np.bool_], mended_yx: NDArray[np.bool_], pixel_area_mm2: float) -> MaskDifference:
     """How far a mended muscle mask (y, x) lies from the models'; Dice is 1 where both are empty."""
     model, mended = np.count_nonzero(model_yx), np.count_nonzero(mended_yx)
-    both = np.count_nonzero(model_yx & mended_yx)
-    dice = 2 * both / (model + mended) if model + mended else 1.0
     percent = 100 * (mended - model) / model if model else float("nan")
-    return MaskDifference((mended - model) * pixel_area_mm2 / 100, percent, dice)
+    return MaskDifference((mended - model) * pixel_area_mm2 / 100, percent, dice_of(mended_yx, model_yx))
 
 
 def review_words(stored: StoredMeasurement) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inference_server.evaluation.markdown import interval, limits, number, plot, table, yes_no
-from inference_server.evaluation.method_comparison import bland_altman, mean_by_person
 from inference_server.evaluation.out_of_fold import EvaluatedSlice
 from inference_server.evaluation.plots import bland_altman_plot
 from inference_server.evaluation.reclassification import reclassified
 from inference_server.evaluation.summaries import AgreementSummary, summarise
 from inference_server.evaluation.test_split import SplitResult
+from sarcopenia.clinical.method_comparison import bland_altman, mean_by_person
 
 SLICE_COLUMNS = (
     "scan",

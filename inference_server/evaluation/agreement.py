@@ -15,6 +15,7 @@ from scipy import ndimage
 from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.model_grid import axial_grid
+from sarcopenia.clinical.method_comparison import dice_of
 from sarcopenia.domain.results import Compartment
 
 MemberModel = Callable[[NDArray[np.int16]], NDArray[np.float32]]
@@ -85,12 +86,6 @@ def surface_distance(
     )
     hd95 = max(np.percentile(distances, HAUSDORFF_PERCENTILE) for distances in (there, back))
     return SurfaceDistance(float(hd95), float(np.concatenate([there, back]).mean()))
-
-
-def dice_of(found_yx: NDArray[np.bool_], reference_yx: NDArray[np.bool_]) -> float:
-    """Overlap of two masks, 0..1; two empty masks agree."""
-    total = int(found_yx.sum() + reference_yx.sum())
-    return 2 * int((found_yx & reference_yx).sum()) / total if total else 1.0
 
 
 def muscle_agreement(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from inference_server.evaluation.method_comparison import BlandAltman, Interval
+from sarcopenia.clinical.method_comparison import BlandAltman, Interval
 
 NOT_KNOWN = "–"
 

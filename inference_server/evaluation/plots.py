@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from inference_server.evaluation.calibration import CalibrationReport
-from inference_server.evaluation.method_comparison import BlandAltman
 from inference_server.evaluation.uncertainty_analysis import RiskCoverage
+from sarcopenia.clinical.method_comparison import BlandAltman
 
 SIZE_INCH: Final = (5.2, 3.6)
 DOTS_PER_INCH: Final = 90

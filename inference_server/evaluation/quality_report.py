@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from inference_server.evaluation import markdown
-from inference_server.evaluation.method_comparison import spearman
 from inference_server.evaluation.predictors import QualityModel
 from inference_server.evaluation.stress import StressKind
 from inference_server.evaluation.uncertainty_analysis import QualityLimits, StressResult
 from inference_server.training.quality.examples import QualityExample
+from sarcopenia.clinical.method_comparison import spearman
 from sarcopenia.domain.results import Degradation
 
 KINDS: Final = tuple(Degradation)

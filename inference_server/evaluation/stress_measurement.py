@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.evaluation.agreement import dice_of
 from inference_server.evaluation.calibration import CalibrationReport
 from inference_server.evaluation.out_of_fold import segment
 from inference_server.evaluation.predictors import (
@@ -22,6 +21,7 @@ from inference_server.training.datasets.compartment_data import NativeSlice, nat
 from inference_server.training.datasets.splits import splits_of
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.quality import cut_edge, muscle_is_cut
+from sarcopenia.clinical.method_comparison import dice_of
 from sarcopenia.domain.results import Degradation
 
 

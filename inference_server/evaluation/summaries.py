@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference_server.evaluation.method_comparison import (
+from inference_server.evaluation.out_of_fold import EvaluatedSlice
+from sarcopenia.clinical.method_comparison import (
     BlandAltman,
     Interval,
     bland_altman,
@@ -13,7 +14,6 @@ from inference_server.evaluation.method_comparison import (
     mean_by_person,
     mean_with_bootstrap,
 )
-from inference_server.evaluation.out_of_fold import EvaluatedSlice
 
 
 @dataclass(frozen=True)

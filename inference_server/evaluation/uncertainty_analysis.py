@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.evaluation.method_comparison import spearman, spearman_within
+from sarcopenia.clinical.method_comparison import spearman, spearman_within
 from sarcopenia.domain.results import Degradation
 
 MEASURES: Final = ("cov_percent", "entropy", "variance", "dissimilarity")

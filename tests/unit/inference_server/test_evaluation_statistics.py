@@ -6,16 +6,17 @@ from scipy import stats
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from inference_server.evaluation.agreement import dice_of, muscle_agreement, surface_distance
-from inference_server.evaluation.method_comparison import (
+from inference_server.evaluation.agreement import muscle_agreement, surface_distance
+from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
+from sarcopenia.clinical.method_comparison import (
     bland_altman,
+    dice_of,
     icc_2_1,
     mean_by_person,
     mean_with_bootstrap,
     spearman,
     spearman_within,
 )
-from inference_server.training.datasets.compartment_data import UNLABELLED, NativeSlice
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import Compartment
 

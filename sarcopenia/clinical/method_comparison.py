@@ -1,4 +1,4 @@
-"""Statistics of two methods that measure the same thing: Bland–Altman, ICC, bootstrap by person, rank correlation.
+"""Statistics of two methods that measure the same thing: Dice, Bland–Altman, ICC, bootstrap by person, ranks.
 
 People count, not slices: several slices of one person are not independent, so every figure comes per person first
 (the mean of a person's slices) and pooled over slices second.
@@ -34,6 +34,12 @@ class BlandAltman:
     bias: Interval
     lower: Interval
     upper: Interval
+
+
+def dice_of(found_yx: NDArray[np.bool_], reference_yx: NDArray[np.bool_]) -> float:
+    """Overlap of two masks, 0..1; two empty masks agree."""
+    total = int(found_yx.sum() + reference_yx.sum())
+    return 2 * int((found_yx & reference_yx).sum()) / total if total else 1.0
 
 
 def mean_by_person(persons: Sequence[str], values: ArrayLike) -> NDArray[np.float64]:
