@@ -3,6 +3,7 @@
 A version is one stored measurement of a scan; the newest one is what every other page shows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -107,3 +108,18 @@ def work_row(scan: ScanSummary, patient_name: str) -> dict[str, object]:
         "Flags": "" if measurement is None else ", ".join(flag.code for flag in measurement.flags),
         "Reviewed": "" if stored is None else review_words(stored),
     }
+
+
+def previous_scan(scans: Sequence[ScanSummary], scan: ScanSummary) -> ScanSummary | None:
+    """The last measured scan of the same patient before the day of this one; none where a date is missing."""
+    if scan.study_date is None:
+        return None
+    earlier = [
+        (other.study_date, other.scan_id, other)
+        for other in scans
+        if other.study_date is not None
+        and other.study_date < scan.study_date
+        and other.latest is not None
+        and other.latest.measurement.composition is not None
+    ]
+    return max(earlier, key=lambda found: found[:2])[2] if earlier else None

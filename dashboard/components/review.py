@@ -12,12 +12,12 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.notices import show_error
-from dashboard.components.result import show_flags, show_overviews, show_verdict
+from dashboard.components.result import show_flags, show_measured_slice, show_overviews, show_verdict
 from dashboard.components.scan import person_at, show_questions
 from dashboard.components.viewer import ViewerAnswer, ViewerMasks, ViewerSlice, show_viewer
 from dashboard.images import tissue_layers
 from dashboard.result_view import MISSING, RESEARCH_USE, place_words
-from dashboard.review_view import mask_difference, review_words, version_words
+from dashboard.review_view import mask_difference, previous_scan, review_words, version_words
 from dashboard.services import Services, measurement_arrays, scan_series
 from sarcopenia.assessment.composition import body_composition
 from sarcopenia.assessment.correction import fold
@@ -79,6 +79,7 @@ def show_review(services: Services, scan: ScanSummary, stored: StoredMeasurement
         return
     _show_overtaken(services, scan, stored, author)
     show_editor(services, scan, stored, author)
+    _show_previous(services, scan)
     levels, signing = st.columns(2, gap="large")
     with levels:
         st.subheader("Levels")
@@ -87,6 +88,20 @@ def show_review(services: Services, scan: ScanSummary, stored: StoredMeasurement
         show_questions(services, scan, services.records.contexts.for_scan(scan.scan_id))
         _show_signing(services, scan, stored, author)
     _show_versions(services, scan)
+
+
+def _show_previous(services: Services, scan: ScanSummary) -> None:
+    """The measured slice of the patient's scan before this one, for the eye; the trend has the numbers."""
+    before = previous_scan(services.records.scans.of_patient(scan.patient_id), scan)
+    if before is None or before.latest is None:
+        return
+    stored = before.latest
+    arrays, composition = measurement_arrays(stored.measurement_id), stored.measurement.composition
+    if arrays.slice is None or composition is None:
+        return
+    day = "no date" if before.study_date is None else before.study_date.isoformat()
+    with st.expander(f"Previous scan: {day}, SMA {composition.sma_cm2:.1f} cm², {review_words(stored)}"):
+        show_measured_slice(stored, arrays)
 
 
 def _show_overtaken(services: Services, scan: ScanSummary, stored: StoredMeasurement, author: str) -> None:

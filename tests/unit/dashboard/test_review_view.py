@@ -11,6 +11,7 @@ from dashboard.result_view import NOT_REVIEWED
 from dashboard.review_view import (
     WorkState,
     mask_difference,
+    previous_scan,
     review_words,
     version_words,
     work_order,
@@ -103,3 +104,12 @@ def test_a_row_of_the_work_list_holds_what_is_known():
     empty = work_row(scan(stored(WITHOUT_L3)), "Doe, Jane")
     assert (empty["SMA (cm²)"], empty["CoV (%)"], empty["Verdict"]) == (None, None, "no l3")
     assert work_row(scan(None), "Doe, Jane")["Reviewed"] == ""
+
+
+def test_the_previous_scan_is_the_last_measured_one_before_the_day():
+    days = [date(2025, 1, 1), date(2025, 6, 1), date(2025, 9, 1), date(2026, 3, 1)]
+    old, newer, empty, present = (scan(stored(), day) for day in days)
+    empty = replace(empty, latest=stored(WITHOUT_L3))
+    assert previous_scan([present, old, empty, newer], present) == newer
+    assert previous_scan([old], old) is None
+    assert previous_scan([old], replace(present, study_date=None)) is None
