@@ -16,7 +16,7 @@ from sarcopenia.clinical import (
     confounder_flags,
     smi_cm2_m2,
 )
-from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, Measurement, Severity, Verdict
+from sarcopenia.domain.results import AcceptanceRule, Flag, Landmark, LevelRule, Measurement, Severity, Verdict
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 NOT_REVIEWED: Final = "AI – not reviewed"
@@ -62,6 +62,11 @@ VERDICT_WORDS: Final = {
     Verdict.REJECT: "Measured, but the number must not be used: see the flags.",
     Verdict.AMBIGUOUS_LEVEL: "The level is ambiguous: a person must choose.",
     Verdict.NO_L3: "L3 is not in this scan. Nothing was measured.",
+}
+LANDMARK_WORDS: Final = {
+    Landmark.MID_BODY: "middle of the body",
+    Landmark.TRANSVERSE_PROCESSES: "both transverse processes",
+    Landmark.INFERIOR_ENDPLATE: "inferior end-plate",
 }
 STANDING_WORDS: Final = {Standing.BELOW: "below", Standing.NOT_BELOW: "not below"}
 SEVERITY_WORDS: Final = {Severity.INFO: "For information", Severity.REVIEW: "Review", Severity.BLOCK: "Stop"}
@@ -118,11 +123,16 @@ def place_words(measurement: Measurement) -> str:
     rule = {
         LevelRule.MID_L3: "middle of L3, found by the model",
         LevelRule.GIVEN_SLICE: f"slice given by a person, near {measurement.level or 'an unknown level'}",
-        LevelRule.PERSON: f"{measurement.level}, chosen by a person",
+        LevelRule.PERSON: f"{measurement.level}{_landmark_words(measurement)}, chosen by a person",
         LevelRule.SINGLE_SLICE: "the only level of this series; which one is not known",
     }[measurement.provenance.level_rule]
     place = f"counted from the feet, the first is 0; z = {measurement.slice_z_mm:.1f} mm"
     return f"Slice {measurement.slice_index} ({place}): {rule}."
+
+
+def _landmark_words(measurement: Measurement) -> str:
+    landmark = measurement.provenance.landmark
+    return "" if landmark is None else f" ({LANDMARK_WORDS[landmark]})"
 
 
 def sorted_flags(measurement: Measurement, person: PersonAtScan) -> tuple[Flag, ...]:

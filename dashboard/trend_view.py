@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from dashboard.result_view import NOT_REVIEWED, PersonAtScan
 from sarcopenia.clinical import smi_cm2_m2
-from sarcopenia.domain.results import Measurement, Verdict
+from sarcopenia.domain.results import Landmark, Measurement, Verdict
 from sarcopenia.domain.volume import SeriesHeader
 from sarcopenia.inference.contract import SCAN_QUALITY
 
@@ -106,12 +106,18 @@ def why_not_comparable(before: TrendScan, after: TrendScan) -> str:
     changes = {
         "level": (before.measurement.level, after.measurement.level),
         "level rule": (before.measurement.provenance.level_rule, after.measurement.provenance.level_rule),
+        "landmark in the vertebra": (_landmark(before), _landmark(after)),
         "contrast phase": (before.header.contrast_phase, after.header.contrast_phase),
         "tube voltage": (before.header.kvp, after.header.kvp),
         "models": (_weights(before), _weights(after)),
         "correction by a person": (before.corrected, after.corrected),
     }
     return ", ".join(name for name, (old, new) in changes.items() if old != new)
+
+
+def _landmark(scan: TrendScan) -> Landmark:
+    """Where the slice was taken; a level that the model finds is the middle of the body."""
+    return scan.measurement.provenance.landmark or Landmark.MID_BODY
 
 
 def _weights(scan: TrendScan) -> tuple[str, ...]:

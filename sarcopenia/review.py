@@ -12,7 +12,7 @@ from sarcopenia.assessment.correction import corrected, fold
 from sarcopenia.assessment.events import Assessment, AssessmentArrays, AssessmentOptions
 from sarcopenia.assessment.pipeline import run_assessment
 from sarcopenia.domain.errors import PermissionDeniedError, RecordError
-from sarcopenia.domain.results import Measurement
+from sarcopenia.domain.results import Landmark, Measurement
 from sarcopenia.domain.strokes import Stroke
 from sarcopenia.domain.volume import CtVolume
 from sarcopenia.imaging import InputFile, read_series
@@ -89,10 +89,11 @@ def scan_volume(records: Records, scan_id: int) -> CtVolume:
 
 @dataclass(frozen=True)
 class LevelChoice:
-    """Where a person wants to measure: slice (0-based, from the feet), and the vertebra that it shows, such as "L3"."""
+    """Where a person wants to measure: slice (0-based, from the feet), vertebra such as "L3", and place in it."""
 
     slice_index: int
     level: str
+    landmark: Landmark = Landmark.MID_BODY
 
 
 def move_level(
@@ -106,7 +107,9 @@ def move_level(
     InputError: there is no such slice, or no body on it.
     """
     base = records.measurements.get(measurement_id)
-    options = AssessmentOptions(choice.slice_index, base.measurement.provenance.vat_range_hu, choice.level)
+    options = AssessmentOptions(
+        choice.slice_index, base.measurement.provenance.vat_range_hu, choice.level, choice.landmark
+    )
     found = run_assessment(volume, models, options)
     new = NewMeasurement(
         measurement=found.measurement,

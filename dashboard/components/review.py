@@ -16,13 +16,13 @@ from dashboard.components.result import show_flags, show_measured_slice, show_ov
 from dashboard.components.scan import person_at, show_questions
 from dashboard.components.viewer import ViewerAnswer, ViewerMasks, ViewerSlice, show_viewer
 from dashboard.images import tissue_layers
-from dashboard.result_view import MISSING, RESEARCH_USE, place_words
+from dashboard.result_view import LANDMARK_WORDS, MISSING, RESEARCH_USE, place_words
 from dashboard.review_view import mask_difference, previous_scan, review_words, version_words
 from dashboard.services import Services, measurement_arrays, scan_series
 from sarcopenia.assessment.composition import body_composition
 from sarcopenia.assessment.correction import fold
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.domain.results import BodyComposition, CompartmentMap, vertebra_label
+from sarcopenia.domain.results import BodyComposition, CompartmentMap, Landmark, vertebra_label
 from sarcopenia.domain.strokes import Stroke
 from sarcopenia.records import ScanSummary, StoredDraft, StoredMeasurement, StoredSlice
 from sarcopenia.review import (
@@ -208,7 +208,7 @@ def _show_numbers(services: Services, editing: Editing, author: str) -> None:
         st.markdown(f"{name} {value:.1f} cm²")
     if editing.strokes:
         against = f"{difference.area_percent:+.1f} % against AI, Dice {difference.dice:.3f}"
-        st.caption(f"{len(editing.strokes)} strokes · {against}")
+        st.caption(f"Strokes: {len(editing.strokes)} · {against}")
     show_flags(editing.stored.measurement, person_at(services.records.contexts.for_scan(editing.stored.scan_id)))
     if editing.draft is not None:
         st.info("Draft, not stored yet. It survives a reload of the page.")
@@ -239,12 +239,15 @@ def _show_move(services: Services, scan: ScanSummary, editing: Editing, author: 
         st.caption(f"Slice {measured}: the measured one. Scroll to another slice to measure there.")
         return
     named = st.selectbox(f"Slice {shown} shows", LEVELS, LEVELS.index("L3"), key=f"named-{stored.measurement_id}")
+    landmark = st.selectbox(
+        "Taken at", list(Landmark), format_func=LANDMARK_WORDS.__getitem__, key=f"landmark-{stored.measurement_id}"
+    )
     measure, back = st.columns(2)
     if back.button("Back to measured", key=f"back-{stored.measurement_id}"):
         state.show_slice(stored.measurement_id, None)
         st.rerun(scope="fragment")
     if measure.button("Measure here", key=f"measure-{stored.measurement_id}", disabled=not author):
-        choice = LevelChoice(shown, named)
+        choice = LevelChoice(shown, named, landmark)
         try:
             volume = scan_series(scan.scan_id)
             move_level(services.records, services.models, volume, stored.measurement_id, choice, author=author)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sarcopenia.assessment.composition import VAT_HU, HuRange
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, PatternFinding
+from sarcopenia.domain.results import CompartmentMap, Landmark, LevelFinding, Measurement, PatternFinding
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class AssessmentOptions:
     slice_choice: measure this slice instead of the found one: index (feet to head, 0-based) or SOP Instance UID.
     vat_range_hu: HU range of visceral fat, named in the result.
     level: the vertebra that the person says the chosen slice shows, such as "L3"; ``None``: the nearest that was found.
+    landmark: where in that vertebra the person took the slice.
     """
 
     slice_choice: int | str | None = None
     vat_range_hu: HuRange = VAT_HU
     level: str | None = None
+    landmark: Landmark | None = None
 
 
 class Stage(StrEnum):

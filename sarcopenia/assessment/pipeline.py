@@ -295,6 +295,7 @@ def _provenance(
         vat_range_hu=options.vat_range_hu,
         averaged_slices=target.averaged_slices,
         acceptance=rule,
+        landmark=options.landmark,
     )
 
 

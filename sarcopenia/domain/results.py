@@ -78,6 +78,14 @@ class LevelRule(StrEnum):
     PERSON = "person"
 
 
+class Landmark(StrEnum):
+    """Where in the vertebra a person takes the slice; areas at different landmarks are not comparable."""
+
+    MID_BODY = "mid_body"
+    TRANSVERSE_PROCESSES = "transverse_processes"
+    INFERIOR_ENDPLATE = "inferior_endplate"
+
+
 @dataclass(frozen=True)
 class VertebraPosition:
     """One vertebra of the scan: coordinate at its middle, patient z in mm, nearest slice, spread in mm (1 SD)."""
@@ -219,7 +227,8 @@ class Provenance:
     """Everything needed to say where a number comes from.
 
     ``acceptance`` is ``None`` in measurements of earlier software. ``strokes`` are a person's, folded in their order
-    into the mask of the models; a mask without strokes is the models' own.
+    into the mask of the models; a mask without strokes is the models' own. ``landmark`` is where a person took the
+    slice, ``None`` where the rule alone says it.
     """
 
     models: tuple[ModelIdentity, ...]
@@ -230,6 +239,7 @@ class Provenance:
     averaged_slices: int
     acceptance: AcceptanceRule | None = None
     strokes: tuple[Stroke, ...] = ()
+    landmark: Landmark | None = None
 
 
 @dataclass(frozen=True)

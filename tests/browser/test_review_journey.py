@@ -128,7 +128,7 @@ def test_mend_reload_store_move_and_sign(page, product, records, scan_id, tmp_pa
     wait_for_viewer(page, "!!viewer && viewer.memory.zoom > 0 && !!viewer.cache.grey")
     page.locator("canvas[data-part='canvas']").press("ArrowUp")
     page.get_by_role("button", name="Measure here").click()
-    page.get_by_text("L3, chosen by a person").first.wait_for()
+    page.get_by_text("L3 (middle of the body), chosen by a person").first.wait_for()
     moved = records.scans.get(scan_id).latest
     assert moved.measurement.provenance.level_rule is LevelRule.PERSON
     assert moved.measurement.slice_index == first.measurement.slice_index + 1

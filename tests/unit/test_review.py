@@ -9,7 +9,7 @@ import pytest
 
 from sarcopenia.assessment.correction import fold
 from sarcopenia.domain.errors import ConflictError, PermissionDeniedError, RecordError, SliceNotFoundError
-from sarcopenia.domain.results import LevelRule
+from sarcopenia.domain.results import Landmark, LevelRule
 from sarcopenia.domain.strokes import Stroke, StrokeTool
 from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.inference.fake import FakeModelClient, known_spine
@@ -116,13 +116,14 @@ def test_a_moved_level_is_measured_there_and_voids_the_signature(records, scanne
     np.testing.assert_array_equal(volume.hu_zyx, phantom.volume.hu_zyx)
     first = records.scans.get(scan_id).latest
     sign(records, SETTINGS, first.measurement_id, required_confirmations(first.measurement), author="ann")
-    there = LevelChoice(first.measurement.slice_index + 2, "L3")
+    there = LevelChoice(first.measurement.slice_index + 2, "L3", Landmark.INFERIOR_ENDPLATE)
     moved = move_level(records, models, volume, first.measurement_id, there, author="ann")
     assert records.scans.get(scan_id).latest == moved
     assert moved.review is None
     found = moved.measurement
     assert (found.level, found.slice_index) == ("L3", there.slice_index)
     assert found.provenance.level_rule is LevelRule.PERSON
+    assert found.provenance.landmark is Landmark.INFERIOR_ENDPLATE
     assert "level_by_person" in {flag.code for flag in found.flags}
     assert found.composition.sma_cm2 != first.measurement.composition.sma_cm2
     picture = records.measurements.arrays(moved.measurement_id).slice
