@@ -10,6 +10,7 @@ _UPLOADER = "uploader_generation"
 _PATIENT = "current_patient_id"
 _PERSON = "person_name"
 _SHOWN_SLICE = "shown_slice"
+_READING = "last_reading_id"
 SCAN_PARAMETER = "scan"
 """Query parameter that makes a result a link."""
 
@@ -89,3 +90,14 @@ def shown_slice(measurement_id: int) -> int | None:
 def show_slice(measurement_id: int, slice_index: int | None) -> None:
     """Show a slice of a measurement's scan, or the measured one again."""
     st.session_state[_SHOWN_SLICE] = None if slice_index is None else [measurement_id, slice_index]
+
+
+def last_reading() -> int | None:
+    """Reading that this session stored last; each has an uploader of its own, so that the next one is empty."""
+    reading_id: int | None = st.session_state.get(_READING)
+    return reading_id
+
+
+def reading_stored(reading_id: int) -> None:
+    """Remember a reading that was stored, and let go of its upload."""
+    st.session_state[_READING] = reading_id

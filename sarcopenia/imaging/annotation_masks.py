@@ -24,6 +24,7 @@ from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.volume import CtVolume
 from sarcopenia.imaging.dicom_images import read_images
 from sarcopenia.imaging.files import InputFile
+from sarcopenia.imaging.nifti import load_nifti
 from sarcopenia.imaging.sliceomatic import check_plane, read_tag
 
 ON_GRID_WITHIN: Final = 0.1
@@ -102,8 +103,8 @@ def read_tag_slice(tag: InputFile, image: InputFile, volume: CtVolume) -> Tissue
     return TissueSlice(index, drawn.tags_yx)
 
 
-def _check_tissues(tissue_yx: NDArray[np.uint8], name: str) -> None:
-    if unknown := set(np.unique(tissue_yx).tolist()) - set(map(int, Tissue)):
+def _check_tissues(tissues: NDArray[np.uint8], name: str) -> None:
+    if unknown := set(np.unique(tissues).tolist()) - set(map(int, Tissue)):
         known = ", ".join(f"{tissue.value} {tissue.name}" for tissue in Tissue)
         raise InputError(f"{name} holds tags {sorted(unknown)}; known are {known}.", NEXT_STEP)
 
@@ -116,7 +117,28 @@ def read_mask_nifti(path: Path, volume: CtVolume) -> MaskVolume:
     NotReadableError: damaged, or not one volume.
     InputError: values that are no whole numbers of 0..255, or no slice lies on the voxels of the series.
     """
-    values, lps_of_index = _load_mask(path)
+    try:
+        image: Any = nibabel.load(path)
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        raise NotReadableError(f"{path.name} cannot be read as NIfTI.", NEXT_STEP) from error
+    return _on_voxels(image, volume, path.name)
+
+
+def read_tissue_nifti(file: InputFile, volume: CtVolume) -> tuple[TissueSlice, ...]:
+    """Tissues of a NIfTI mask, given as bytes, on the slices of a series on which anything is drawn.
+
+    Raises
+    ------
+    NotReadableError: damaged, or not one volume. UnsafeArchiveError: unpacks to more than the product accepts.
+    InputError: a value is no `Tissue`, or no slice lies on the voxels of the series.
+    """
+    values_zyx = _on_voxels(load_nifti(file), volume, file.name).values_zyx
+    _check_tissues(values_zyx, file.name)
+    return tuple(TissueSlice(k, values_zyx[k]) for k in np.flatnonzero(values_zyx.any(axis=(1, 2))).tolist())
+
+
+def _on_voxels(image: Any, volume: CtVolume, name: str) -> MaskVolume:  # noqa: ANN401 - nibabel has no types
+    values, lps_of_index = _mask_values(image, name)
     index_of_lps = np.asarray(np.linalg.inv(lps_of_index), dtype=np.float64)
     shape = volume.geometry.shape_zyx
     mask, covered = np.zeros(shape, np.uint8), np.zeros(shape[0], np.bool_)
@@ -125,22 +147,25 @@ def read_mask_nifti(path: Path, volume: CtVolume) -> MaskVolume:
         if indices is not None:
             mask[k], covered[k] = values[indices], True
     if not covered.any():
-        raise InputError(f"{path.name} does not lie on the voxels of the scan: drawn on another series?", NEXT_STEP)
+        raise InputError(f"{name} does not lie on the voxels of the scan: drawn on another series?", NEXT_STEP)
     return MaskVolume(mask, covered)
 
 
-def _load_mask(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _mask_values(image: Any, name: str) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:  # noqa: ANN401
+    """Values of shape (i, j, k), and the way from their indices to LPS in mm (4, 4)."""
     try:
-        image: Any = nibabel.load(path)
         stored = np.asanyarray(image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise NotReadableError(f"{path.name} cannot be read as NIfTI.", NEXT_STEP) from error
+        raise NotReadableError(f"{name} cannot be read as NIfTI.", NEXT_STEP) from error
     values = stored.reshape((*stored.shape, 1)[:3]) if stored.ndim == 2 else stored
-    if values.ndim != 3:
-        raise NotReadableError(f"{path.name} is not one volume: its shape is {stored.shape}.", NEXT_STEP)
+    if values.ndim != 3 or not values.size or values.dtype.kind not in "biuf":
+        raise NotReadableError(f"{name} is not one volume of numbers: its shape is {stored.shape}.", NEXT_STEP)
+    lps_of_index = np.asarray(_RAS_OF_LPS @ image.affine, dtype=np.float64)
+    if not np.isfinite(lps_of_index).all() or np.linalg.det(lps_of_index) == 0:
+        raise NotReadableError(f"{name} does not say where its voxels lie.", NEXT_STEP)
     if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.rint(values)):
-        raise InputError(f"{path.name} holds other values than whole numbers from 0 to 255.", NEXT_STEP)
-    return values.astype(np.uint8), np.asarray(_RAS_OF_LPS @ image.affine, dtype=np.float64)
+        raise InputError(f"{name} holds other values than whole numbers from 0 to 255.", NEXT_STEP)
+    return values.astype(np.uint8), lps_of_index
 
 
 def _indices_on(

@@ -66,7 +66,7 @@ def read_nifti(file: InputFile) -> CtVolume:
     NoAxialSeriesError: no voxel axis is near the body axis.
     InputError: the values cannot be Hounsfield units (a mask, a picture).
     """
-    image = _load(file)
+    image = load_nifti(file)
     hu, affine = _hu_3d(image, file), _affine_lps_mm(image, file)
     order, flips = _axis_order(affine)
     hu_zyx = np.transpose(hu, order)
@@ -85,7 +85,13 @@ def read_nifti(file: InputFile) -> CtVolume:
     )
 
 
-def _load(file: InputFile) -> Any:  # noqa: ANN401 - nibabel has no types
+def load_nifti(file: InputFile) -> Any:  # noqa: ANN401 - nibabel has no types
+    """Image of nibabel from the bytes of one file, packed by gzip or not.
+
+    Raises
+    ------
+    NotReadableError: damaged. UnsafeArchiveError: it would unpack to more bytes than the product accepts.
+    """
     content = _unpacked(file)
     kind = nibabel.Nifti2Image if content[4:8] == b"n+2\x00" else nibabel.Nifti1Image
     try:

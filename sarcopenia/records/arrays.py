@@ -41,12 +41,12 @@ def pack(arrays: StoredArrays) -> tuple[ArrayFrame, dict[str, bytes]]:
         arrays.sagittal.spacing_mm_zx if arrays.sagittal else None,
         arrays.coronal.spacing_mm_zx if arrays.coronal else None,
     )
-    return frame, {role: _to_npy(array) for role, array in parts.items()}
+    return frame, {role: to_npy(array) for role, array in parts.items()}
 
 
 def unpack(frame: ArrayFrame, blobs: Mapping[str, bytes]) -> StoredArrays:
     """Pictures from what `pack` gave."""
-    parts = {role: np.load(io.BytesIO(content), allow_pickle=False) for role, content in blobs.items()}
+    parts = {role: from_npy(content) for role, content in blobs.items()}
     return StoredArrays(
         _slice(frame.plane, parts),
         _scout(frame.sagittal_spacing_mm_zx, parts, "sagittal"),
@@ -54,10 +54,16 @@ def unpack(frame: ArrayFrame, blobs: Mapping[str, bytes]) -> StoredArrays:
     )
 
 
-def _to_npy(array: Any) -> bytes:  # noqa: ANN401 # arrays of several dtypes
+def to_npy(array: Any) -> bytes:  # noqa: ANN401 # arrays of several dtypes
+    """Bytes of an array in NumPy's .npy format."""
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
+
+
+def from_npy(content: bytes) -> Any:  # noqa: ANN401 # arrays of several dtypes
+    """Array from what `to_npy` gave."""
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def _slice(plane: PlaneGeometry | None, parts: Mapping[str, Any]) -> StoredSlice | None:

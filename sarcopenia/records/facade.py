@@ -13,6 +13,7 @@ from sarcopenia.records.job_queue import JobQueue
 from sarcopenia.records.jobs import Jobs
 from sarcopenia.records.measurements import Measurements
 from sarcopenia.records.patients import Patients
+from sarcopenia.records.readings import Readings
 from sarcopenia.records.reviews import Reports, Reviews
 from sarcopenia.records.scans import Scans
 from sarcopenia.records.store import AuditTrail, Store
@@ -31,6 +32,7 @@ class Records(AbstractContextManager["Records"]):
     queue: for workers.
     patients, scans, measurements, contexts, reviews, reports, audit: what is known.
     drafts: what a person is painting.
+    readings: masks that people drew outside the tool, against the models' own.
     """
 
     def __init__(self, store: Store, max_attempts: int) -> None:
@@ -43,6 +45,7 @@ class Records(AbstractContextManager["Records"]):
         self.scans = Scans(store, self.contexts)
         self.measurements = Measurements(store)
         self.drafts = Drafts(store)
+        self.readings = Readings(store)
         self.reviews = Reviews(store)
         self.reports = Reports(store)
         self.audit = AuditTrail(store)

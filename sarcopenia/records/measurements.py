@@ -70,6 +70,12 @@ class Measurements:
         with self._store.database.reading() as session:
             return tuple(read_measurements(session, _selection().where(MeasurementRow.scan_id == scan_id)))
 
+    def corrected(self) -> tuple[StoredMeasurement, ...]:
+        """All versions whose mask a person mended, of all scans, the oldest first."""
+        with self._store.database.reading() as session:
+            found = read_measurements(session, _selection().where(MeasurementRow.parent_id.is_not(None)))
+        return tuple(stored for stored in found if stored.measurement.provenance.strokes)
+
     def find(self, scan_id: int, request_key: str) -> int | None:
         """Id of the measurement that answers this request already, or ``None``."""
         with self._store.database.reading() as session:

@@ -1,7 +1,7 @@
 """The tables of the records. Nothing outside `sarcopenia.records` sees a row; `views` holds what leaves.
 
-Times are UTC. Rows of `patient_context`, `measurement`, `measurement_blob`, `review`, `report` and `audit` are never
-changed or deleted: triggers of the first migration refuse it (`IMMUTABLE_TABLES`), whoever asks.
+Times are UTC. Rows of `patient_context`, `measurement`, `measurement_blob`, `review`, `report`, `audit` and `reading`
+are never changed or deleted: triggers of the migrations refuse it (`IMMUTABLE_TABLES`), whoever asks.
 """
 
 from datetime import UTC, date, datetime
@@ -11,7 +11,15 @@ from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, ForeignKey, Met
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-IMMUTABLE_TABLES: Final = ("patient_context", "measurement", "measurement_blob", "review", "report", "audit")
+IMMUTABLE_TABLES: Final = (
+    "patient_context",
+    "measurement",
+    "measurement_blob",
+    "review",
+    "report",
+    "audit",
+    "reading",
+)
 
 _SHA256: Final = String(64)
 _CODE: Final = String(64)
@@ -239,6 +247,30 @@ class ReviewRow(Base):
     state: Mapped[str] = mapped_column(_CODE)
     author: Mapped[str] = mapped_column(_NAME)
     comment: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+
+
+class ReadingRow(Base):
+    """A mask that a person drew outside the tool, and how far the models' own on the same slice lies from it.
+
+    ``measurement_id`` names the measurement whose mask it was compared with; ``None``: the models outlined the slice
+    for the comparison alone. Both masks are blobs in NumPy's .npy format.
+    """
+
+    __tablename__ = "reading"
+    __table_args__ = _NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"), index=True)
+    measurement_id: Mapped[int | None] = mapped_column(ForeignKey("measurement.id"))
+    slice_index: Mapped[int]
+    reader: Mapped[str] = mapped_column(_NAME)
+    blind: Mapped[bool]
+    method: Mapped[str] = mapped_column(_CODE)
+    mask_sha256: Mapped[str] = mapped_column(_SHA256)
+    ai_mask_sha256: Mapped[str] = mapped_column(_SHA256)
+    comparison: Mapped[dict[str, Any]]
+    models: Mapped[list[Any]]
     recorded_at: Mapped[datetime]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sarcopenia.domain.errors import ValidationIssue, ValidationReport
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, PatternFinding
+from sarcopenia.domain.results import CompartmentMap, LevelFinding, Measurement, ModelIdentity, PatternFinding
 from sarcopenia.domain.strokes import Stroke
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
@@ -216,6 +216,83 @@ class StoredDraft:
     strokes: tuple[Stroke, ...]
     revision: int
     updated_at: datetime
+
+
+class MaskFormat(StrEnum):
+    """Kind of file in which a reader's mask came."""
+
+    NIFTI = "nifti"
+    SEG = "seg"
+    TAG = "tag"
+
+
+@dataclass(frozen=True)
+class MaskComparison:
+    """A person's muscle mask and the models' own on the same slice.
+
+    Attributes
+    ----------
+    sma_cm2, ai_sma_cm2: areas of both. smd_hu, ai_smd_hu: mean HU of both, ``None`` where a mask is empty.
+    dice: overlap, 0..1.
+    """
+
+    sma_cm2: float
+    ai_sma_cm2: float
+    smd_hu: float | None
+    ai_smd_hu: float | None
+    dice: float
+
+
+@dataclass(frozen=True)
+class ReadingMasks:
+    """The muscle masks of a reading on the native pixels of its slice: boolean (y, x), the reader's and the AI's."""
+
+    reader_yx: NDArray[np.bool_]
+    ai_yx: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class NewReading:
+    """A reading to be stored.
+
+    Attributes
+    ----------
+    measurement_id: the measurement whose mask is the AI's; ``None``: the models outlined the slice for this reading.
+    slice_index: 0-based, from the feet.
+    reader: who drew the mask. blind: drawn without seeing the AI's mask. method: kind of its file.
+    models: the weights that made the AI's mask.
+    author: who gave the file.
+    """
+
+    scan_id: int
+    measurement_id: int | None
+    slice_index: int
+    reader: str
+    blind: bool
+    method: MaskFormat
+    masks: ReadingMasks
+    comparison: MaskComparison
+    models: tuple[ModelIdentity, ...]
+    author: str
+
+
+@dataclass(frozen=True)
+class StoredReading:
+    """A reading and its place; fields as in `NewReading`. The hashes are those of the reader's and of the AI's mask."""
+
+    reading_id: int
+    scan_id: int
+    patient_id: int
+    measurement_id: int | None
+    slice_index: int
+    reader: str
+    blind: bool
+    method: MaskFormat
+    mask_sha256: str
+    ai_mask_sha256: str
+    comparison: MaskComparison
+    models: tuple[ModelIdentity, ...]
+    recorded_at: datetime
 
 
 @dataclass(frozen=True)

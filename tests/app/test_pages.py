@@ -9,7 +9,7 @@ from sarcopenia.exchange.ct_writer import ct_series_bytes
 from sarcopenia.inference.contract import CONTRACTS, ModelSet
 from sarcopenia.records import JobState
 
-PAGES = ("upload", "review", "patient", "system")
+PAGES = ("upload", "review", "patient", "agreement", "system")
 
 
 def texts(at):

@@ -1,5 +1,6 @@
 """Masks come onto the pixels that they were drawn on, and are refused on all others."""
 
+import gzip
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from sarcopenia.imaging.annotation_masks import (
     read_mask_nifti,
     read_segmentation,
     read_tag_slice,
+    read_tissue_nifti,
 )
 from tests.ct_series import make_volume
-from tests.drawn_masks import segmentation, tag_bytes
+from tests.drawn_masks import nifti_mask, segmentation, tag_bytes
 
 GEOMETRY = regular_geometry((4, 30, 40), (5.0, 0.8, 0.7), (-14.0, -12.0, -300.0))
 
@@ -143,6 +145,36 @@ def test_a_nifti_mask_of_another_scan_is_refused_in_words(tmp_path: Path, volume
     (tmp_path / "mask.nii").write_bytes(b"nothing")
     with pytest.raises(NotReadableError):
         read_mask_nifti(tmp_path / "mask.nii", volume)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_tissues_of_a_nifti_that_was_given_as_bytes(volume, tags_yx, packed):
+    values = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    values[1], values[3] = tags_yx, int(Tissue.MUSCLE)
+    file = nifti_mask(volume, values)
+    drawn = read_tissue_nifti(InputFile("m.nii.gz", gzip.compress(file.content)) if packed else file, volume)
+    assert [item.slice_index for item in drawn] == [1, 3]
+    assert np.array_equal(drawn[0].tissue_yx, tags_yx)
+    assert read_tissue_nifti(nifti_mask(volume, values * 0), volume) == ()
+
+
+def test_bytes_that_are_no_tissues_are_refused_in_words(volume):
+    ones = np.ones(GEOMETRY.shape_zyx, np.uint8)
+    with pytest.raises(InputError, match=r"mask.nii holds tags \[255\]; known are 0 NONE, 1 MUSCLE"):
+        read_tissue_nifti(nifti_mask(volume, ones * 255), volume)
+    with pytest.raises(InputError, match="does not lie on the voxels"):
+        read_tissue_nifti(
+            nifti_mask(volume, ones), replace(volume, geometry=regular_geometry((4, 30, 40), (5.0, 0.9, 0.7)))
+        )
+    with pytest.raises(NotReadableError, match="cannot be read as NIfTI"):
+        read_tissue_nifti(InputFile("m.nii", nifti_mask(volume, ones).content[:500]), volume)
+    colours = nibabel.Nifti1Image(np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")]), np.eye(4))
+    with pytest.raises(NotReadableError, match="not one volume of numbers"):
+        read_tissue_nifti(InputFile("rgb.nii", colours.to_bytes()), volume)
+    flat = nibabel.Nifti1Image(ones.T, None)
+    flat.header.set_sform(np.diag([1.0, 1.0, 0.0, 1.0]), code=1)
+    with pytest.raises(NotReadableError, match="where its voxels lie"):
+        read_tissue_nifti(InputFile("flat.nii", flat.to_bytes()), volume)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,16 @@ from sarcopenia.domain.results import (
     VertebraPosition,
 )
 from sarcopenia.domain.volume import CtVolume, PatientHeader, SeriesHeader
-from sarcopenia.records import NewMeasurement, ScoutImage, StoredArrays, StoredSlice
+from sarcopenia.records import (
+    MaskComparison,
+    MaskFormat,
+    NewMeasurement,
+    NewReading,
+    ReadingMasks,
+    ScoutImage,
+    StoredArrays,
+    StoredSlice,
+)
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -102,3 +111,20 @@ def new_measurement(**changes: object) -> NewMeasurement:
         "author": "sarcopenia 0.1.0",
     }
     return NewMeasurement(**(fields | changes))
+
+
+def new_reading(scan_id: int, **changes: object) -> NewReading:
+    random = np.random.default_rng(3)
+    fields = {
+        "scan_id": scan_id,
+        "measurement_id": None,
+        "slice_index": 1,
+        "reader": "Ann",
+        "blind": True,
+        "method": MaskFormat.TAG,
+        "masks": ReadingMasks(random.random((6, 5)) < 0.5, random.random((6, 5)) < 0.5),
+        "comparison": MaskComparison(150.25, 148.5, 40.5, None, 0.9625),
+        "models": make_measurement().provenance.models,
+        "author": "Ann",
+    }
+    return NewReading(**(fields | changes))

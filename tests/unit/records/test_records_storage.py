@@ -37,7 +37,14 @@ from sarcopenia.records.codec import decode, encode
 from sarcopenia.records.database import Database
 from sarcopenia.records.schema import IMMUTABLE_TABLES, Base
 from sarcopenia.settings import Settings
-from tests.unit.records.samples import make_arrays, make_level, make_measurement, make_volume, new_measurement
+from tests.unit.records.samples import (
+    make_arrays,
+    make_level,
+    make_measurement,
+    make_volume,
+    new_measurement,
+    new_reading,
+)
 
 
 @pytest.mark.parametrize("kind", ["file", "memory"])
@@ -205,6 +212,7 @@ def one_of_each(records: Records, store_scan) -> Records:
     entry = records.contexts.add(patient_id, fact, author="Dr A")
     records.reviews.add(measurement.measurement_id, ReviewState.SIGNED, author="Dr A")
     records.reports.freeze(patient_id, [measurement.measurement_id], [entry.entry_id], author="Dr A")
+    records.readings.add(new_reading(scan_id))
     return records
 
 
