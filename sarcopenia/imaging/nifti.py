@@ -155,7 +155,11 @@ def _axis_order(affine_lps_mm: NDArray[np.float64]) -> tuple[tuple[int, int, int
     """Which voxel axes are slices, rows and columns, and whether the slices run from head to feet."""
     ras = np.eye(4)
     ras[:3] = _RAS_TO_LPS @ affine_lps_mm
-    world_of_axis = nibabel.io_orientation(ras)[:, 0].astype(int).tolist()  # type: ignore[no-untyped-call]
+    found = nibabel.io_orientation(ras)[:, 0]  # type: ignore[no-untyped-call]
+    # A damaged affine may leave a voxel axis without a direction of its own (NaN), or give two axes the same.
+    if sorted(found.tolist()) != [0, 1, 2]:
+        raise MissingGeometryError("The affine does not give every voxel axis a direction of its own.")
+    world_of_axis = found.astype(int).tolist()
     order = (world_of_axis.index(2), world_of_axis.index(1), world_of_axis.index(0))
     return order, bool(affine_lps_mm[2, order[0]] < 0)
 

@@ -30,6 +30,9 @@ def sma_on(page):
 def upload(page, folder):
     page.get_by_text("Files, a .zip or NIfTI").click()
     page.get_by_text(".nii.gz").wait_for()
+    # The folder's uploader stays on the page until the new one is drawn.
+    page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for()
+    page.wait_for_function("document.querySelectorAll(\"[data-testid='stFileUploaderDropzone']\").length === 1")
     with page.expect_file_chooser() as chooser:
         page.get_by_test_id("stFileUploaderDropzone").click()
     chooser.value.set_files(sorted(folder.iterdir()))
