@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarcopenia.assessment.correction import corrected, fold, rasterise
@@ -16,7 +16,7 @@ from sarcopenia.inference.fake import FakeModelClient, known_spine
 from sarcopenia.phantom import PhantomSpec, make_phantom
 
 WALL, FAT, BONE = Compartment.MUSCLE_WALL, Compartment.SUBCUTANEOUS, Compartment.SPINE_BONE
-coordinate = st.floats(-5, 25, allow_nan=False)
+coordinate = st.integers(-500, 2500).map(lambda hundredths: hundredths / 100)
 
 
 def brush(*path: tuple[float, float], radius: float = 2.0, tool=StrokeTool.BRUSH, within=False) -> Stroke:
@@ -38,6 +38,7 @@ def test_a_dab_is_the_pixels_whose_middle_lies_within_the_radius():
     assert pixels(rasterise(brush((3.4, 2.4), radius=0.3), (6, 8))) == set()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=5), st.floats(0.5, 6))
 def test_a_line_is_what_lies_near_its_nearest_segment(path, radius):
     """Against the distance to each segment, written out."""
