@@ -106,7 +106,8 @@ def slice_picture(
     for layer in tissue_layers(vat_range_hu):
         if layer.name in display.layers:
             rgb = _blend(rgb, _layer_mask(hu, compartments, layer), layer.colour, display)
-    box = _body_box(hu, view.spacing_mm_yx)
+    top, left, bottom, right = body_box(hu, view.spacing_mm_yx)
+    box = slice(top, bottom), slice(left, right)
     image = _scaled(rgb[box], view.spacing_mm_yx)
     _annotate(image, view.spacing_mm_yx[1] * rgb[box].shape[1] / image.width)
     return _png(image)
@@ -128,14 +129,15 @@ def _blend(
     return rgb * (1 - share) + np.asarray(colour, dtype=np.float32) * share
 
 
-def _body_box(hu: NDArray[np.int16], spacing_mm_yx: tuple[float, float]) -> tuple[slice, slice]:
-    """The body with a margin; the whole image where no body is found."""
+def body_box(hu: NDArray[np.int16], spacing_mm_yx: tuple[float, float]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of the body with a margin, in pixels; the whole image where no body is found."""
+    rows, columns = hu.shape
     try:
         top, left, bottom, right = find_body(hu, spacing_mm_yx).box_yx
     except NoBodyError:
-        return slice(None), slice(None)
+        return 0, 0, rows, columns
     dy, dx = (round(MARGIN_MM / spacing) for spacing in spacing_mm_yx)
-    return slice(max(top - dy, 0), bottom + dy), slice(max(left - dx, 0), right + dx)
+    return max(top - dy, 0), max(left - dx, 0), min(bottom + dy, rows), min(right + dx, columns)
 
 
 def _scaled(rgb: NDArray[np.float32], spacing_mm_yx: tuple[float, float]) -> Image.Image:

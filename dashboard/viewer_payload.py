@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.images import BURNT_IN, MARGIN_MM, MUSCLE_LAYER, SCALE_BAR_MM, WINDOWS, TissueLayer
+from dashboard.images import BURNT_IN, MUSCLE_LAYER, SCALE_BAR_MM, WINDOWS, TissueLayer, body_box
 from sarcopenia.assessment.composition import MUSCLE_HU
-from sarcopenia.assessment.model_grid import CanonicalView, find_body
-from sarcopenia.domain.errors import InputError, NoBodyError
+from sarcopenia.assessment.model_grid import CanonicalView
+from sarcopenia.domain.errors import InputError
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import CompartmentMap
 from sarcopenia.domain.strokes import MAX_COORDINATE_PX, MAX_POINTS, MAX_RADIUS_PX, Stroke, StrokeTool
@@ -77,8 +77,12 @@ class ViewerAnswer:
 
 @dataclass(frozen=True)
 class ShownState:
-    """What an answer must fit: revision and strokes that were painted on, whether painting is allowed, slices there."""
+    """What an answer must fit: revision and strokes that were painted on, whether painting is allowed, slices there.
 
+    ``slice_key`` names what the browser has decoded.
+    """
+
+    slice_key: str
     revision: str
     strokes: tuple[Stroke, ...]
     editable: bool
@@ -87,8 +91,9 @@ class ShownState:
 
 def shown_state(picture: ViewerSlice, strokes: Sequence[Stroke], *, editable: bool) -> ShownState:
     """State of the viewer with these strokes on this slice; the revision is a SHA-1 of both."""
-    content = json.dumps([_slice_key(picture), picture.slice_index, [stroke_json(stroke) for stroke in strokes]])
-    return ShownState(_sha1(content.encode()), tuple(strokes), editable, picture.slice_count)
+    slice_key = _slice_key(picture)
+    content = json.dumps([slice_key, picture.slice_index, [stroke_json(stroke) for stroke in strokes]])
+    return ShownState(slice_key, _sha1(content.encode()), tuple(strokes), editable, picture.slice_count)
 
 
 def build_payload(key: str, picture: ViewerSlice, masks: ViewerMasks | None, state: ShownState) -> Json:
@@ -99,13 +104,13 @@ def build_payload(key: str, picture: ViewerSlice, masks: ViewerMasks | None, sta
         "caption": picture.caption,
         "slice_index": picture.slice_index,
         "slice_count": picture.slice_count,
-        "slice_key": _slice_key(picture),
+        "slice_key": state.slice_key,
         "hu": pack(picture.hu_yx.astype("<i2")),
         "shape_yx": list(picture.hu_yx.shape),
         # Through bool and float, since JSON knows no numpy scalars.
         "view": {name: bool(getattr(view, name)) for name in ("transpose", "flip_rows", "flip_columns")},
         "spacing_mm_vu": [float(spacing) for spacing in view.spacing_mm_yx],
-        "body_box": _body_box(picture.hu_yx, view),
+        "body_box": list(body_box(view.apply(picture.hu_yx).astype(np.int16), view.spacing_mm_yx)),
         "letters": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
         "burnt_in": BURNT_IN,
         "scale_bar_mm": SCALE_BAR_MM,
@@ -137,18 +142,6 @@ def _slice_key(picture: ViewerSlice) -> str:
 
 def _sha1(content: bytes) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
-
-
-def _body_box(hu_yx: NDArray[np.int16], view: CanonicalView) -> list[int]:
-    """Top, left, bottom, right of the body with a margin in displayed pixels; the whole image where there is none."""
-    hu = view.apply(hu_yx).astype(np.int16)
-    rows, columns = hu.shape
-    try:
-        top, left, bottom, right = find_body(hu, view.spacing_mm_yx).box_yx
-    except NoBodyError:
-        return [0, 0, rows, columns]
-    dy, dx = (round(MARGIN_MM / spacing) for spacing in view.spacing_mm_yx)
-    return [max(top - dy, 0), max(left - dx, 0), min(bottom + dy, rows), min(right + dx, columns)]
 
 
 def _masks_json(masks: ViewerMasks) -> Json:

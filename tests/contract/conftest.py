@@ -9,7 +9,7 @@ import pytest
 from inference_server.serve import triton_launch
 from inference_server.supervisor import EmbeddedTriton, SupervisionPolicy
 from inference_server.triton_process import TritonPorts
-from sarcopenia.inference.contract import CONTRACTS, DEFAULT_MODELS, ModelContract, ModelSet
+from sarcopenia.inference.contract import DEFAULT_MODELS, ModelContract, ModelSet
 from sarcopenia.inference.fake import FakeModelClient
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.inference.triton import TritonModelClient
@@ -19,10 +19,6 @@ from tests.contract.tiny_models import REPOSITORY, write_tiny_repository
 EVERYTHING = ModelSet(research=True)
 """The tiny server and the fake play the largest set that an installation can have."""
 QUICK = SupervisionPolicy(poll_s=0.1, canary_every_s=0.5, first_pause_s=0.1)
-
-
-def weights_are_published() -> bool:
-    return all((REPOSITORY / c.name / c.version / "model.onnx").is_file() for c in CONTRACTS)
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +60,6 @@ def tiny_triton(tiny_repository: Path) -> Iterator[TritonModelClient]:
 @pytest.fixture(scope="session")
 def published_triton() -> Iterator[TritonModelClient]:
     """The embedded server on the models of the repository."""
-    if not weights_are_published():
-        pytest.skip("model_repository holds no weights yet")
     yield from serve_and_connect(REPOSITORY, DEFAULT_MODELS)
 
 

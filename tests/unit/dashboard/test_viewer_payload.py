@@ -26,7 +26,7 @@ from sarcopenia.domain.strokes import MAX_POINTS, Stroke, StrokeTool
 
 ROWS, COLUMNS = 180, 240
 PLANE = PlaneGeometry((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.5), (ROWS, COLUMNS))
-STATE = ShownState("r1", (), editable=True, slice_count=40)
+STATE = ShownState("s1", "r1", (), editable=True, slice_count=40)
 STROKE = Stroke(StrokeTool.BRUSH, ((1.25, 2.0), (3.5, 4.75)), 4.0, within_muscle_hu=True)
 
 
@@ -139,7 +139,7 @@ def test_strokes_come_back_as_they_were_sent():
 def test_silence_is_no_answer():
     assert parse_answer(None, None, STATE) == ViewerAnswer(None, 0)
     assert parse_answer(None, -3, STATE) == ViewerAnswer(None, -3)
-    drawn_on = ShownState("r1", (STROKE,), editable=True, slice_count=40)
+    drawn_on = ShownState("s1", "r1", (STROKE,), editable=True, slice_count=40)
     assert parse_answer(painted(), None, drawn_on).strokes == ()
     sent_twice = painted(stroke_json(STROKE), base="r0")
     assert parse_answer(sent_twice, None, drawn_on).strokes is None
@@ -201,7 +201,7 @@ def test_too_many_strokes_a_stale_base_and_a_closed_slice_are_told_apart():
     with pytest.raises(InputError, match="changed elsewhere"):
         parse_answer(painted(GOOD, base="r0"), None, STATE)
     with pytest.raises(InputError, match="not open"):
-        parse_answer(painted(GOOD), None, ShownState("r1", (), editable=False, slice_count=40))
+        parse_answer(painted(GOOD), None, ShownState("s1", "r1", (), editable=False, slice_count=40))
 
 
 def test_a_stroke_as_json():
