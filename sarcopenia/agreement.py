@@ -41,6 +41,7 @@ from sarcopenia.records import (
     StoredMeasurement,
     StoredReading,
 )
+from sarcopenia.stored_series import upload_files
 
 FORMATS: Final = "a NIfTI mask (.nii, .nii.gz), a DICOM SEG or SliceOmatic .tag files"
 
@@ -111,7 +112,7 @@ def add_reading(
 
 
 def _series_files(records: Records, upload_id: int) -> tuple[InputFile, ...]:
-    return unpack_archives([InputFile(name, content) for name, content in records.uploads.read(upload_id)])
+    return unpack_archives(upload_files(records, upload_id))
 
 
 def read_reader_mask(

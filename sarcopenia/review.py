@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sarcopenia.assessment.correction import corrected, fold
-from sarcopenia.assessment.events import Assessment, AssessmentArrays, AssessmentOptions
+from sarcopenia.assessment.events import AssessmentArrays, AssessmentOptions
 from sarcopenia.assessment.pipeline import run_assessment
 from sarcopenia.domain.errors import PermissionDeniedError, RecordError
 from sarcopenia.domain.results import Landmark, Measurement
 from sarcopenia.domain.strokes import Stroke
 from sarcopenia.domain.volume import CtVolume
-from sarcopenia.imaging import InputFile, read_series
+from sarcopenia.imaging import read_series
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.records import NewMeasurement, Records, ReviewState, StoredMeasurement, StoredReview, StoredSlice
 from sarcopenia.settings import Settings
+from sarcopenia.stored_series import stored_slice, upload_files
 
 
 def models_own(records: Records, measurement_id: int) -> StoredMeasurement:
@@ -84,7 +85,7 @@ def scan_volume(records: Records, scan_id: int) -> CtVolume:
     RecordNotFoundError: no such scan, or its upload is gone. InputError: the upload is no longer readable.
     """
     upload_id = records.scans.get(scan_id).upload_id
-    return read_series([InputFile(name, content) for name, content in records.uploads.read(upload_id)]).chosen
+    return read_series(upload_files(records, upload_id)).chosen
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,11 @@ def move_level(
     new = NewMeasurement(
         measurement=found.measurement,
         level=base.level,
-        arrays=replace(records.measurements.arrays(measurement_id), slice=_stored_slice(found)),
+        arrays=replace(records.measurements.arrays(measurement_id), slice=stored_slice(found)),
         author=author,
         parent_id=measurement_id,
     )
     return records.measurements.store(base.scan_id, new)
-
-
-def _stored_slice(found: Assessment) -> StoredSlice | None:
-    arrays = found.arrays
-    return None if arrays is None else StoredSlice(arrays.hu_yx, arrays.plane, arrays.compartments)
 
 
 def may_sign(settings: Settings, person: str) -> bool:

@@ -36,7 +36,7 @@ from sarcopenia.domain.errors import (
 )
 from sarcopenia.domain.results import ModelIdentity
 from sarcopenia.domain.volume import CtVolume
-from sarcopenia.imaging import InputFile, RejectedSeries, SeriesSelection, read_series
+from sarcopenia.imaging import RejectedSeries, SeriesSelection, read_series
 from sarcopenia.inference.port import ModelClient
 from sarcopenia.records import (
     ClaimedJob,
@@ -49,8 +49,8 @@ from sarcopenia.records import (
     ScanReceipt,
     ScoutImage,
     StoredArrays,
-    StoredSlice,
 )
+from sarcopenia.stored_series import stored_slice, upload_files
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Worker:
         self._records.queue.finish(job.lease, measurement_id, note if known_before else "")
 
     def _read(self, upload_id: int) -> SeriesSelection:
-        return read_series([InputFile(name, content) for name, content in self._records.uploads.read(upload_id)])
+        return read_series(upload_files(self._records, upload_id))
 
     def _register(self, job: ClaimedJob, selection: SeriesSelection) -> ScanReceipt | IdentityQuestion:
         rejected = _issues(selection.rejected)
@@ -252,9 +252,9 @@ def _issues(rejected: Sequence[RejectedSeries]) -> list[ValidationIssue]:
 
 
 def _stored_arrays(assessment: Assessment) -> StoredArrays:
-    arrays, scouts = assessment.arrays, assessment.scouts
+    scouts = assessment.scouts
     return StoredArrays(
-        slice=StoredSlice(arrays.hu_yx, arrays.plane, arrays.compartments) if arrays else None,
+        slice=stored_slice(assessment),
         sagittal=_scout_image(scouts.sagittal) if scouts else None,
         coronal=_scout_image(scouts.coronal) if scouts else None,
     )

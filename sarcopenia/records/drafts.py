@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from sarcopenia.domain.errors import ConflictError, RecordNotFoundError
 from sarcopenia.domain.strokes import Stroke
 from sarcopenia.records.codec import decode, encode
+from sarcopenia.records.lineage import corrected_by
 from sarcopenia.records.schema import DraftRow, MeasurementRow
 from sarcopenia.records.store import Store
 from sarcopenia.records.views import StoredDraft
@@ -68,7 +69,7 @@ def _find(session: Session, measurement_id: int, author: str) -> DraftRow | None
 def _require_open(session: Session, measurement_id: int) -> None:
     if session.get(MeasurementRow, measurement_id) is None:
         raise RecordNotFoundError(f"There is no measurement {measurement_id}.")
-    if session.scalar(select(MeasurementRow.id).where(MeasurementRow.parent_id == measurement_id)):
+    if corrected_by(session, measurement_id) is not None:
         raise ConflictError(
             f"Measurement {measurement_id} has been corrected by somebody else.",
             "Open the newest version; your strokes are kept as a draft of the old one.",

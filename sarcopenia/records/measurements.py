@@ -10,6 +10,7 @@ from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundE
 from sarcopenia.domain.results import LevelFinding, Measurement, PatternFinding
 from sarcopenia.records.arrays import MUSCLE_ROLE, ArrayFrame, pack, unpack
 from sarcopenia.records.codec import decode, encode
+from sarcopenia.records.lineage import corrected_by
 from sarcopenia.records.patient_groups import root_id
 from sarcopenia.records.reviews import latest_reviews
 from sarcopenia.records.schema import MeasurementBlobRow, MeasurementRow, PatientRow, PatternFindingRow, ScanRow
@@ -173,7 +174,7 @@ def _check_parent(session: Session, scan_id: int, parent_id: int | None) -> None
         raise RecordNotFoundError(f"There is no measurement {parent_id} to correct.")
     if parent.scan_id != scan_id:
         raise RecordError(f"Measurement {parent_id} belongs to another scan.")
-    if session.scalar(select(MeasurementRow.id).where(MeasurementRow.parent_id == parent_id)) is not None:
+    if corrected_by(session, parent_id) is not None:
         raise ConflictError(
             f"Measurement {parent_id} has been corrected by somebody else.",
             "Open the newest correction and start there.",

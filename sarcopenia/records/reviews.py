@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
 from sarcopenia.records.codec import decode, encode
+from sarcopenia.records.lineage import corrected_by
 from sarcopenia.records.patient_groups import resolve
 from sarcopenia.records.schema import ContextRow, MeasurementRow, ReportRow, ReviewRow, ScanRow
 from sarcopenia.records.store import Store
@@ -30,7 +31,7 @@ class Reviews:
         with self._store.database.writing() as session:
             if session.get(MeasurementRow, measurement_id) is None:
                 raise RecordNotFoundError(f"There is no measurement {measurement_id}.")
-            if session.scalar(select(MeasurementRow.id).where(MeasurementRow.parent_id == measurement_id)):
+            if corrected_by(session, measurement_id) is not None:
                 raise ConflictError(
                     f"Measurement {measurement_id} has been corrected.", "Open the correction and review that one."
                 )

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -35,6 +36,13 @@ def free_ports(count):
     for each in sockets:
         each.close()
     return ports
+
+
+def muscle_pixel(muscle):
+    """A native pixel (x, y) deep in muscle."""
+    counts = sum(np.roll(muscle, (dy, dx), (0, 1)).astype(int) for dy in range(-4, 5) for dx in range(-4, 5))
+    y, x = np.unravel_index(counts.argmax(), counts.shape)
+    return int(x), int(y)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.phantom.demo import demo_studies
 from sarcopenia.records import JobState, ReviewState, open_records
 from sarcopenia.review import models_slice
+from tests.browser.conftest import muscle_pixel
 
 pytestmark = [pytest.mark.browser, pytest.mark.triton]
 
@@ -79,13 +80,6 @@ def drag(page, *points_xy):
     for place in places[1:]:
         page.mouse.move(*place, steps=6)
     page.mouse.up()
-
-
-def muscle_pixel(muscle_yx):
-    """A native pixel (x, y) with muscle all around."""
-    counts = sum(np.roll(muscle_yx, (dy, dx), (0, 1)).astype(int) for dy in range(-4, 5) for dx in range(-4, 5))
-    y, x = np.unravel_index(counts.argmax(), counts.shape)
-    return int(x), int(y)
 
 
 def wait_for_sma(page, test):

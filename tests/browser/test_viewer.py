@@ -21,7 +21,7 @@ from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.strokes import Stroke, StrokeTool
 from sarcopenia.phantom import make_phantom
 from sarcopenia.phantom.demo import demo_studies
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, START_S, free_ports
+from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, START_S, free_ports, muscle_pixel
 
 pytestmark = pytest.mark.browser
 
@@ -194,13 +194,6 @@ def open_viewer(app, chromium, tmp_path):
     (tmp_path / "console.txt").write_text("\n".join(said))
     context.close()
     assert not [line for line in said if line.startswith("error: ")]
-
-
-def muscle_pixel(muscle):
-    """A native pixel (x, y) deep in muscle."""
-    counts = sum(np.roll(muscle, (dy, dx), (0, 1)).astype(int) for dy in range(-4, 5) for dx in range(-4, 5))
-    y, x = np.unravel_index(counts.argmax(), counts.shape)
-    return int(x), int(y)
 
 
 def fat_pixel(hu):
