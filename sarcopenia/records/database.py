@@ -5,10 +5,12 @@ so a rule that reads before it writes, such as "is this patient known?", needs n
 rows each and readers never wait for them.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from sqlite3 import OperationalError as SqliteOperationalError
 from typing import Any, Final
 
 from alembic import command
@@ -24,6 +26,7 @@ from sarcopenia.domain.errors import RecordError, SettingsError
 
 _BUSY_TIMEOUT_MS: Final = 15_000
 """How long a writer waits for its turn; a write takes milliseconds, a migration a second or two."""
+_RETRY_S: Final = 0.02
 _WRITER_LOCK: Final = 7_215_508
 """Key of the PostgreSQL advisory lock; any number that other programs on the same database do not use."""
 
@@ -109,12 +112,29 @@ def _make_folder(url: URL) -> None:
 def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:  # noqa: ANN401 # SQLAlchemy's event signature
     connection.isolation_level = None  # the driver must not begin transactions by itself; `_begin_sqlite` does
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _turn_on_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")  # what was shown as saved survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(
         "PRAGMA recursive_triggers = ON"
     )  # else INSERT OR REPLACE deletes past the immutability triggers
+
+
+def _turn_on_wal(connection: SqliteConnection) -> None:
+    """Let readers and the writer not wait for each other; the mode stays with the file.
+
+    SQLite does not wait in its busy timeout for this change: of two connections that open a new file together the
+    second is refused at once. It asks again until the first is done.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except SqliteOperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:
