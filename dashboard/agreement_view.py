@@ -1,36 +1,28 @@
-"""What the agreement page says, without Streamlit: rows, figures of agreement, two charts and CSV texts.
+"""What the agreement page counts, without Streamlit: rows, figures of agreement and one point per person.
 
 Differences are AI minus reader, everywhere. Persons come first: a scan is the mean of its readers, a person the mean of
 the scans; then every reading by itself, whose limits are too narrow where a person or a scan was read more than once.
 Masks drawn blind to the AI, masks drawn after seeing it, and masks that were mended from it are never mixed.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.result_view import NOT_REVIEWED
-from sarcopenia.clinical.method_comparison import BlandAltman, Interval, bland_altman, icc_2_1, mean_by_person
+from sarcopenia.clinical.method_comparison import BlandAltman, bland_altman, icc_2_1, mean_by_person
 from sarcopenia.domain.results import ModelIdentity
 from sarcopenia.inference.contract import COMPARTMENT_CONTRACTS
 from sarcopenia.records import MaskComparison, MaskFormat, ReviewState, StoredMeasurement, StoredReading
 
-POINTS: Final = "#0072B2"
-LINES: Final = "#D55E00"
-GREY: Final = "#888888"
 LIMITS_NEED: Final = 3
 ICC_NEEDS: Final = 2
 METHOD_WORDS: Final = {MaskFormat.NIFTI: "NIfTI", MaskFormat.SEG: "DICOM SEG", MaskFormat.TAG: "SliceOmatic tags"}
 MENDED: Final = "strokes on the AI's mask"
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COMPARTMENT_MODELS: Final = frozenset(contract.name for contract in COMPARTMENT_CONTRACTS)
 T = TypeVar("T")
 
@@ -55,17 +47,25 @@ GROUP_WORDS: Final = {
 
 @dataclass(frozen=True)
 class Correction:
-    """A stored version whose mask a person mended, against the models' own on the same slice."""
+    """A stored version whose mask a person mended, against the models' own on the same slice: of which measurement."""
 
     stored: StoredMeasurement
     comparison: MaskComparison
+    ai_measurement_id: int
 
 
 @dataclass(frozen=True)
 class AgreementRow:
-    """One mask of one person against the AI's; ``models`` made the AI's side."""
+    """One mask of one person against the AI's.
+
+    Attributes
+    ----------
+    record: what is stored of it, for example "reading 5". models: the weights that made the AI's side.
+    ai_measurement_id: the measurement whose mask the AI's is; ``None``: the models outlined the slice for this reading.
+    """
 
     group: Group
+    record: str
     patient_id: int
     scan_id: int
     slice_index: int
@@ -73,7 +73,14 @@ class AgreementRow:
     method: str
     comparison: MaskComparison
     models: tuple[ModelIdentity, ...]
+    ai_measurement_id: int | None
     recorded_at: datetime
+
+    @property
+    def ai_mask(self) -> str:
+        """Where the AI's mask comes from."""
+        made_for_it = "outlined for this reading"
+        return made_for_it if self.ai_measurement_id is None else f"measurement {self.ai_measurement_id}"
 
     @property
     def difference_cm2(self) -> float:
@@ -132,6 +139,7 @@ def _is_rejected(stored: StoredMeasurement) -> bool:
 def _row_of_reading(reading: StoredReading) -> AgreementRow:
     return AgreementRow(
         group=Group.BLIND if reading.blind else Group.NOT_BLIND,
+        record=f"reading {reading.reading_id}",
         patient_id=reading.patient_id,
         scan_id=reading.scan_id,
         slice_index=reading.slice_index,
@@ -139,6 +147,7 @@ def _row_of_reading(reading: StoredReading) -> AgreementRow:
         method=METHOD_WORDS[reading.method],
         comparison=reading.comparison,
         models=reading.models,
+        ai_measurement_id=reading.measurement_id,
         recorded_at=reading.recorded_at,
     )
 
@@ -147,6 +156,7 @@ def _row_of_correction(correction: Correction) -> AgreementRow:
     stored = correction.stored
     return AgreementRow(
         group=Group.CORRECTED,
+        record=f"measurement {stored.measurement_id}",
         patient_id=stored.patient_id,
         scan_id=stored.scan_id,
         slice_index=stored.measurement.slice_index or 0,
@@ -154,6 +164,7 @@ def _row_of_correction(correction: Correction) -> AgreementRow:
         method=MENDED,
         comparison=correction.comparison,
         models=stored.measurement.provenance.models,
+        ai_measurement_id=correction.ai_measurement_id,
         recorded_at=stored.stored_at,
     )
 
@@ -280,46 +291,6 @@ def _pair(row: AgreementRow, measure: Measure) -> tuple[float, float]:
     return found.smd_hu or 0.0, found.ai_smd_hu or 0.0  # rows without a density are left out before
 
 
-def summary_table(found: Sequence[MeasureSummary]) -> list[dict[str, object]]:
-    """The figures of agreement as they stand beside the charts."""
-    return [
-        {
-            "Counted by": each.unit.value,
-            "Measure (AI minus reader)": each.measure.value,
-            "n": each.n,
-            "Median": _rounded(each.median, each.measure),
-            "Worst": _rounded(each.worst, each.measure),
-            "ICC(2,1)": None if each.icc is None else round(each.icc, 3),
-            **_limit_columns(each),
-            "Blank because": each.blank_because,
-        }
-        for each in found
-    ]
-
-
-def _limit_columns(each: MeasureSummary) -> dict[str, object]:
-    limits = each.limits
-    bounds = {
-        "Bias": None if limits is None else limits.bias,
-        "Lower limit": None if limits is None else limits.lower,
-        "Upper limit": None if limits is None else limits.upper,
-    }
-    columns: dict[str, object] = {}
-    for name, interval in bounds.items():
-        columns[name] = None if interval is None else _rounded(interval.value, each.measure)
-        columns[f"{name}: 95 % CI"] = "" if interval is None else interval_words(interval)
-    return columns
-
-
-def _rounded(value: float | None, measure: Measure) -> float | None:
-    return None if value is None else round(value, 3 if measure is Measure.DICE else 2)
-
-
-def interval_words(interval: Interval) -> str:
-    """Confidence interval as words."""
-    return f"{interval.low:.2f} to {interval.high:.2f}"
-
-
 @dataclass(frozen=True)
 class PersonPoint:
     """Mean areas of one person: the readers' and the AI's."""
@@ -346,149 +317,3 @@ def person_points(rows: Sequence[AgreementRow]) -> tuple[PersonPoint, ...]:
     readers = _by_unit(rows, Unit.PERSON, [row.comparison.sma_cm2 for row in rows])
     ai = _by_unit(rows, Unit.PERSON, [row.comparison.ai_sma_cm2 for row in rows])
     return tuple(PersonPoint(p, float(r), float(a)) for p, r, a in zip(persons, readers, ai, strict=True))
-
-
-def bland_altman_figure(points: Sequence[PersonPoint], limits: BlandAltman | None) -> go.Figure:
-    """Difference against mean, one marker per person; bias and limits with their 95 % confidence where known."""
-    figure = go.Figure(_markers(points, [p.mean_cm2 for p in points], [p.difference_cm2 for p in points]))
-    figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    if limits is not None:
-        for interval, dash in ((limits.bias, "solid"), (limits.lower, "dash"), (limits.upper, "dash")):
-            figure.add_hrect(y0=interval.low, y1=interval.high, fillcolor=LINES, opacity=0.12, line_width=0)
-            figure.add_hline(y=interval.value, line={"color": LINES, "dash": dash, "width": 2})
-    return _laid_out(figure, "Mean of AI and reader, SMA (cm²)", "AI minus reader, SMA (cm²)")
-
-
-def identity_figure(points: Sequence[PersonPoint]) -> go.Figure:
-    """The AI's area against the reader's, one marker per person, with the line on which both are equal."""
-    figure = go.Figure(_markers(points, [p.reader_cm2 for p in points], [p.ai_cm2 for p in points]))
-    ends = [edge(value for p in points for value in (p.reader_cm2, p.ai_cm2)) for edge in (min, max)]
-    line = {"color": GREY, "dash": "dash", "width": 1}
-    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip", name="equal"))
-    return _laid_out(figure, "Reader, SMA (cm²)", "AI, SMA (cm²)")
-
-
-def _markers(points: Sequence[PersonPoint], x: list[float], y: list[float]) -> go.Scatter:
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="markers",
-        marker={"color": POINTS, "size": 10},
-        customdata=[point.patient_id for point in points],
-        hovertemplate="patient %{customdata}<br>%{x:.1f}, %{y:.1f}<extra></extra>",
-        name="persons",
-    )
-
-
-def _laid_out(figure: go.Figure, x_title: str, y_title: str) -> go.Figure:
-    margin = {"l": 10, "r": 10, "t": 10, "b": 10}
-    figure.update_layout(height=330, margin=margin, showlegend=False, xaxis_title=x_title, yaxis_title=y_title)
-    return figure
-
-
-def bland_altman_words(points: Sequence[PersonPoint], limits: BlandAltman | None) -> str:
-    """The Bland–Altman chart in words."""
-    told = f"Difference of SMA, AI minus reader, against their mean; {len(points)} persons."
-    if limits is None:
-        return f"{told} Too few for limits of agreement."
-    return (
-        f"{told} Bias {limits.bias.value:.2f} cm² ({interval_words(limits.bias)}), limits of agreement "
-        f"{limits.lower.value:.2f} to {limits.upper.value:.2f} cm²."
-    )
-
-
-def identity_words(points: Sequence[PersonPoint]) -> str:
-    """The scatter in words."""
-    pairs = "; ".join(f"{point.reader_cm2:.1f} and {point.ai_cm2:.1f}" for point in points)
-    return f"SMA in cm² by the reader and by the AI, one point per person: {pairs}."
-
-
-def reading_table(rows: Sequence[AgreementRow], names: Mapping[int, str]) -> list[dict[str, object]]:
-    """The exact numbers of every row, for the page; ``names`` of the patients by id."""
-    return [
-        {
-            "Patient": names.get(row.patient_id, str(row.patient_id)),
-            "Scan": row.scan_id,
-            "Slice (from the feet)": row.slice_index,
-            "Reader": row.reader,
-            "Mask": row.method,
-            "Reader's SMA (cm²)": round(row.comparison.sma_cm2, 2),
-            f"AI's SMA (cm²), {NOT_REVIEWED}": round(row.comparison.ai_sma_cm2, 2),
-            "AI minus reader (cm²)": round(row.difference_cm2, 2),
-            "AI minus reader (%)": _finite(row.error_percent, 2),
-            "AI minus reader, SMD (HU)": _finite(row.difference_hu, 2),
-            "Dice": round(row.comparison.dice, 4),
-            "Weights": row.weights,
-            "Stored": row.recorded_at,
-        }
-        for row in rows
-    ]
-
-
-def _finite(value: float, digits: int) -> float | None:
-    return round(value, digits) if np.isfinite(value) else None
-
-
-def readings_csv(rows: Sequence[AgreementRow]) -> str:
-    """All rows as CSV, groups named; patients and scans by the tool's own ids, no names of patients."""
-    return _csv([_csv_row(row) for row in rows])
-
-
-def _csv_row(row: AgreementRow) -> dict[str, object]:
-    found = row.comparison
-    return {
-        "group": row.group.value,
-        "patient_id": row.patient_id,
-        "scan_id": row.scan_id,
-        "slice_index_from_feet_0_based": row.slice_index,
-        "reader": _as_text(row.reader),
-        "mask_format": row.method,
-        "reader_sma_cm2": round(found.sma_cm2, 4),
-        "ai_sma_cm2": round(found.ai_sma_cm2, 4),
-        "ai_minus_reader_cm2": round(row.difference_cm2, 4),
-        "ai_minus_reader_percent_of_reader": _finite(row.error_percent, 4),
-        "reader_smd_hu": None if found.smd_hu is None else round(found.smd_hu, 4),
-        "ai_smd_hu": None if found.ai_smd_hu is None else round(found.ai_smd_hu, 4),
-        "dice_0_to_1": round(found.dice, 6),
-        "ai_review_state": NOT_REVIEWED,
-        "ai_weights_sha256": weights_words(row.models, digits=64),
-        "recorded_at_utc": row.recorded_at.isoformat(),
-    }
-
-
-def summary_csv(found: Mapping[Group, Sequence[MeasureSummary]]) -> str:
-    """The figures of agreement of all groups as CSV; each row names the unit of its numbers."""
-    return _csv([_summary_row(group, each) for group, those in found.items() for each in those])
-
-
-def _summary_row(group: Group, each: MeasureSummary) -> dict[str, object]:
-    limits = each.limits
-    row: dict[str, object] = {
-        "group": group.value,
-        "counted_by": each.unit.value,
-        "measure_ai_minus_reader": each.measure.value,
-        "unit_of_numbers": UNIT_OF[each.measure],
-        "n": each.n,
-        "median": _rounded(each.median, each.measure),
-        "worst": _rounded(each.worst, each.measure),
-    }
-    for name in ("bias", "lower", "upper"):
-        interval: Interval | None = None if limits is None else getattr(limits, name)
-        label = name if name == "bias" else f"{name}_limit_of_agreement"
-        row[label] = None if interval is None else round(interval.value, 4)
-        row[f"{label}_ci95_low"] = None if interval is None else round(interval.low, 4)
-        row[f"{label}_ci95_high"] = None if interval is None else round(interval.high, 4)
-    return row | {"icc_2_1": None if each.icc is None else round(each.icc, 4), "blank_because": each.blank_because}
-
-
-def _csv(rows: Sequence[Mapping[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _as_text(typed: str) -> str:
-    """A spreadsheet must not take what somebody typed for a formula."""
-    return f"'{typed}" if typed.startswith(_FORMULA_STARTS) else typed

@@ -21,12 +21,15 @@ from sarcopenia.domain.results import ModelIdentity
 from sarcopenia.domain.volume import CtVolume
 from sarcopenia.imaging import InputFile
 from sarcopenia.imaging.annotation_masks import (
+    MaskSlice,
     Tissue,
-    TissueSlice,
     looks_like_segmentation,
-    read_segmentation,
-    read_tag_slice,
-    read_tissue_nifti,
+    nifti_labels,
+    read_nifti_mask,
+    read_segment_mask,
+    read_tag_mask,
+    segment_labels,
+    tag_labels,
 )
 from sarcopenia.imaging.files import unpack_archives
 from sarcopenia.imaging.nifti import looks_like_nifti
@@ -56,6 +59,20 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class MaskLabels:
+    """What the files of a mask call its parts: numbers in NIfTI and tags, Segment Labels in DICOM SEG.
+
+    Attributes
+    ----------
+    muscle: the labels that are muscle without asking; none where a person must say.
+    """
+
+    method: MaskFormat
+    labels: tuple[str, ...]
+    muscle: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReaderMask:
     """Muscle that a reader drew: boolean masks (y, x) by slice index (0-based, from the feet), none of them empty."""
 
@@ -72,23 +89,31 @@ class ModelsMask:
     measurement_id: int | None
 
 
+@dataclass(frozen=True)
+class GivenMask:
+    """Files of a mask as a person gives them, and which of its labels are muscle; none: as the files say."""
+
+    files: tuple[InputFile, ...]
+    muscle: tuple[str, ...] = ()
+
+
 def add_reading(
-    records: Records, models: ModelClient, volume: CtVolume, scan_id: int, files: Sequence[InputFile], reader: Reader
+    records: Records, models: ModelClient, volume: CtVolume, scan_id: int, given: GivenMask, reader: Reader
 ) -> StoredReading:
     """Compare a reader's mask with the models' own on the same slice of a scan, and store both.
 
     Raises
     ------
-    InputError: no mask among the files, drawn on another series, no muscle, or no slice to compare; a mask that is
-    said to be blind is the AI's own. InferenceError: the models could not be asked. RecordNotFoundError: no such scan.
-    RecordError: the volume is another scan's, or nobody's name.
+    InputError: no mask among the files, drawn on another series, no muscle, not said which label it is, or no slice to
+    compare; a mask that is said to be blind is the AI's own. InferenceError: the models could not be asked.
+    RecordNotFoundError: no such scan. RecordError: the volume is another scan's, or nobody's name.
     """
     scan = records.scans.get(scan_id)
     if scan.series_hash != volume.series_hash:
         raise RecordError("The series that was read is not the one that was stored.")
     if not reader.name.strip():  # before the models are asked for nothing
         raise RecordError("A reading needs the name of its reader.", "Enter who drew the mask.")
-    mask = read_reader_mask(files, volume, lambda: _series_files(records, scan.upload_id))
+    mask = read_reader_mask(given, volume, lambda: _series_files(records, scan.upload_id))
     measured = newest_models_own(records, scan_id)
     index = compared_slice(sorted(mask.muscle_by_slice), None if measured is None else measured.measurement.slice_index)
     ai = _models_mask(records, models, volume, measured, index)
@@ -115,8 +140,36 @@ def _series_files(records: Records, upload_id: int) -> tuple[InputFile, ...]:
     return unpack_archives(upload_files(records, upload_id))
 
 
+def mask_labels(files: Sequence[InputFile]) -> MaskLabels:
+    """Labels of uploaded masks of one kind; a .zip is opened.
+
+    Muscle without asking are segments named or coded as muscle, tag 1 of the Alberta protocol, and the only label of a
+    mask that follows no protocol.
+
+    Raises
+    ------
+    InputError: no mask or two kinds of mask among the files, a damaged one, or nothing is drawn.
+    """
+    method, masks, _ = _sorted_out(files)
+    if method is MaskFormat.SEG:
+        named = {label: tissue for file in masks for label, tissue in segment_labels(file).items()}
+        muscle = tuple(label for label, tissue in named.items() if tissue is Tissue.MUSCLE)
+        return MaskLabels(method, tuple(named), muscle)
+    labels_of = nifti_labels if method is MaskFormat.NIFTI else tag_labels
+    values = sorted({value for file in masks for value in labels_of(file)})
+    if not values:
+        raise InputError("The mask is empty.", "Upload one on which muscle is drawn.")
+    return MaskLabels(method, tuple(map(str, values)), tuple(map(str, _muscle_values(method, values))))
+
+
+def _muscle_values(method: MaskFormat, values: Sequence[int]) -> Sequence[int]:
+    if method is MaskFormat.TAG and set(values) <= set(map(int, Tissue)):
+        return [value for value in values if value == Tissue.MUSCLE]
+    return values if len(values) == 1 else ()
+
+
 def read_reader_mask(
-    files: Sequence[InputFile], volume: CtVolume, series_files: Callable[[], Sequence[InputFile]] = tuple
+    given: GivenMask, volume: CtVolume, series_files: Callable[[], Sequence[InputFile]] = tuple
 ) -> ReaderMask:
     """Muscle of uploaded masks of one kind; several files may hold several slices, a .zip is opened.
 
@@ -125,19 +178,31 @@ def read_reader_mask(
 
     Raises
     ------
-    InputError: no mask or two kinds of mask among the files, a slice drawn twice, another series, no muscle.
+    InputError: no mask or two kinds of mask among the files, a slice drawn twice, another series, no muscle, or it is
+    not said which label is muscle.
     """
+    method, masks, beside = _sorted_out(given.files)
+    muscle = given.muscle or mask_labels(given.files).muscle
+    if not muscle:
+        labels = ", ".join(mask_labels(given.files).labels)
+        raise InputError(f"The mask does not say which of its labels is muscle: {labels}.", "Choose the muscle label.")
+    images = (*beside, *series_files()) if method is MaskFormat.TAG else ()
+    return ReaderMask(
+        method, _by_slice([item for file in masks for item in _read(method, file, volume, muscle, images)])
+    )
+
+
+def _sorted_out(files: Sequence[InputFile]) -> tuple[MaskFormat, list[InputFile], tuple[InputFile, ...]]:
+    """The kind of the masks among the files, the masks, and all files unpacked."""
     given = unpack_archives(files)
-    kinds = {_kind(file) for file in given} - {None}
+    kind_of = [(_kind(file), file) for file in given]
+    kinds = {kind for kind, _ in kind_of if kind is not None}
     if len(kinds) > 1:
         raise InputError("The files hold masks of several kinds.", "Upload the masks of one kind alone.")
-    method = next(iter(kinds), None)
-    if method is None:
+    if not kinds:
         raise InputError("There is no mask among the files.", f"Upload {FORMATS}.")
-    masks = [file for file in given if _kind(file) is method]
-    images = (*given, *series_files()) if method is MaskFormat.TAG else ()
-    slices = [item for file in masks for item in _read(method, file, volume, images)]
-    return ReaderMask(method, _muscle(slices))
+    method = kinds.pop()
+    return method, [file for kind, file in kind_of if kind is method], given
 
 
 def _kind(file: InputFile) -> MaskFormat | None:
@@ -149,22 +214,25 @@ def _kind(file: InputFile) -> MaskFormat | None:
 
 
 def _read(
-    method: MaskFormat, file: InputFile, volume: CtVolume, images: Sequence[InputFile]
-) -> tuple[TissueSlice, ...]:
+    method: MaskFormat, file: InputFile, volume: CtVolume, muscle: Sequence[str], images: Sequence[InputFile]
+) -> tuple[MaskSlice, ...]:
+    if method is MaskFormat.SEG:
+        return read_segment_mask(file, volume, muscle)
+    values = [int(label) for label in muscle]
     if method is MaskFormat.NIFTI:
-        return read_tissue_nifti(file, volume)
-    return read_segmentation(file, volume) if method is MaskFormat.SEG else (_read_tag(file, volume, images),)
+        return read_nifti_mask(file, volume, values)
+    return (_read_tag(file, volume, values, images),)
 
 
-def _read_tag(tag: InputFile, volume: CtVolume, images: Sequence[InputFile]) -> TissueSlice:
-    """Tissues of a .tag file on the image of its name; folders of several series may hold the same names."""
+def _read_tag(tag: InputFile, volume: CtVolume, values: Sequence[int], images: Sequence[InputFile]) -> MaskSlice:
+    """Some tags of a .tag file on the image of its name; folders of several series may hold the same names."""
     names = {name.lower() for name in image_names(PurePath(tag.name).name)}
-    found: dict[int, TissueSlice] = {}
+    found: dict[int, MaskSlice] = {}
     refusals: list[InputError] = []
     for image in images:
         if PurePath(image.name).name.lower() in names:
             try:
-                drawn = read_tag_slice(tag, image, volume)
+                drawn = read_tag_mask(tag, image, volume, values)
                 found[drawn.slice_index] = drawn
             except InputError as error:
                 refusals.append(error)
@@ -179,17 +247,13 @@ def _read_tag(tag: InputFile, volume: CtVolume, images: Sequence[InputFile]) -> 
     raise refusals[0]
 
 
-def _muscle(slices: Sequence[TissueSlice]) -> dict[int, NDArray[np.bool_]]:
-    drawn = [(each.slice_index, each.tissue_yx == Tissue.MUSCLE) for each in slices]
-    muscle = [(index, mask_yx) for index, mask_yx in drawn if mask_yx.any()]
-    if not muscle:
-        raise InputError(
-            "The mask holds no muscle.",
-            f"Give muscle the value or tag {int(Tissue.MUSCLE)}, or name its segment “skeletal muscle”.",
-        )
-    if len(dict(muscle)) < len(muscle):
+def _by_slice(slices: Sequence[MaskSlice]) -> dict[int, NDArray[np.bool_]]:
+    drawn = [(each.slice_index, each.mask_yx) for each in slices if each.mask_yx.any()]
+    if not drawn:
+        raise InputError("The mask holds no muscle on the slices of this scan.", "Choose another label or scan.")
+    if len(dict(drawn)) < len(drawn):
         raise InputError("Two of the masks were drawn on the same slice.", "Upload one of them.")
-    return dict(muscle)
+    return dict(drawn)
 
 
 def newest_models_own(records: Records, scan_id: int) -> StoredMeasurement | None:

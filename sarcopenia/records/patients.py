@@ -26,7 +26,7 @@ class Patients:
         """Patients whose name or id holds every word of the text, those with the newest scans first."""
         query = _counts()
         for word in text.split():
-            query = query.where(root_id().in_(_patients_named(word)))
+            query = query.where(root_id().in_(patients_named(word)))
         order = func.max(ScanRow.stored_at).desc().nulls_last()
         with self._store.database.reading() as session:
             return _summaries(session, session.execute(query.order_by(order).limit(limit)).all())
@@ -135,7 +135,7 @@ def _identity_rows(session: Session, patient_id: int) -> Sequence[IdentityRow]:
     return session.scalars(query.order_by(IdentityRow.id.desc())).all()
 
 
-def _patients_named(word: str) -> Select[Any]:
+def patients_named(word: str) -> Select[Any]:
     """Kept patients with the word in a name or a Patient ID, whatever its case."""
     named = or_(
         IdentityRow.name.icontains(word, autoescape=True),

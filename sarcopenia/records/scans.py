@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import RecordNotFoundError, ValidationIssue, ValidationReport
@@ -11,8 +11,9 @@ from sarcopenia.records.codec import decode, encode
 from sarcopenia.records.contexts import Contexts
 from sarcopenia.records.identities import facts_of, find_or_create_patient
 from sarcopenia.records.measurements import latest_of_scans
-from sarcopenia.records.patient_groups import member_ids, resolve
-from sarcopenia.records.schema import ScanRow
+from sarcopenia.records.patient_groups import member_ids, resolve, root_id
+from sarcopenia.records.patients import patients_named
+from sarcopenia.records.schema import PatientRow, ScanRow
 from sarcopenia.records.store import SYSTEM_AUTHOR, Store
 from sarcopenia.records.views import IdentityDecision, IdentityQuestion, ScanReceipt, ScanSummary
 
@@ -63,6 +64,19 @@ class Scans:
             rows = list(session.scalars(select(ScanRow).order_by(ScanRow.id.desc()).limit(limit)))
             return tuple(_summaries(session, rows))
 
+    def search(self, text: str, limit: int) -> tuple[ScanSummary, ...]:
+        """The newest scans that hold every word of the text; no word: the newest of all.
+
+        A word is part of a patient's name or Patient ID, of the series' description, UID or accession number, of the
+        study date as YYYY-MM-DD, or the scan's own number.
+        """
+        query = select(ScanRow).join(PatientRow, PatientRow.id == ScanRow.patient_id)
+        for word in text.split():
+            query = query.where(holds(word))
+        with self._store.database.reading() as session:
+            rows = list(session.scalars(query.order_by(ScanRow.id.desc()).limit(limit)))
+            return tuple(_summaries(session, rows))
+
     def of_patient(self, patient_id: int) -> tuple[ScanSummary, ...]:
         """Scans of a patient by study date, undated ones first, each with its newest measurement."""
         with self._store.database.reading() as session:
@@ -95,6 +109,17 @@ class Scans:
         self._contexts.add_from_header(session, row.id, volume.header)
         self._store.audit(session, SYSTEM_AUTHOR, "scan.stored", f"scan:{row.id}", patient=patient_id, upload=upload_id)
         return row.id
+
+
+def holds(word: str) -> ColumnElement[bool]:
+    """Whether a `ScanRow`, joined with its `PatientRow`, holds a word where `Scans.search` looks."""
+    series = ("series_description", "series_instance_uid", "accession_number")
+    return or_(
+        root_id().in_(patients_named(word)),
+        *(ScanRow.header[name].as_string().icontains(word, autoescape=True) for name in series),
+        cast(ScanRow.study_date, String).contains(word, autoescape=True),
+        cast(ScanRow.id, String) == word,
+    )
 
 
 def _summaries(session: Session, rows: Sequence[ScanRow]) -> list[ScanSummary]:

@@ -9,6 +9,8 @@ from dashboard.agreement_view import Group
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.domain.errors import ServerUnavailableError
 from sarcopenia.domain.strokes import Stroke, StrokeTool
+from sarcopenia.domain.volume import PatientHeader
+from sarcopenia.imaging import InputFile
 from sarcopenia.inference.contract import BODY_COMPARTMENTS
 from sarcopenia.review import store_correction
 from tests.drawn_masks import nifti_mask
@@ -37,14 +39,31 @@ def truth_zyx(phantom):
     return np.stack([muscle_mask(*each) for each in zip(phantom.volume.hu_zyx, phantom.compartments_zyx, strict=True)])
 
 
-def give(at, mask, reader="Ann Lee", blind="Yes, blind"):
+def name_field(at):
+    return next(field for field in at.text_input if field.label == "Who drew it")
+
+
+def press(at, label):
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception, at.exception
+
+
+def bring(at, mask):
+    """Bring a mask; the page says what it holds."""
+    at.file_uploader[0].set_value([(mask.name, mask.content, "application/octet-stream")]).run()
+    assert not at.exception, at.exception
+    return at
+
+
+def give(at, mask, reader="Ann Lee", blind="Yes, blind", muscle=()):
     """Fill the form and press."""
-    at.file_uploader[0].set_value([(mask.name, mask.content, "application/octet-stream")])
-    at.text_input[0].set_value(reader)
+    bring(at, mask)
+    name_field(at).set_value(reader)
+    if muscle:
+        at.multiselect[0].set_value(muscle)
     if blind is not None:
         at.radio[0].set_value(blind)
-    at.button[0].click().run()
-    assert not at.exception, at.exception
+    press(at, "Compare")
     return at
 
 
@@ -80,8 +99,13 @@ def test_a_mask_is_compared_stored_and_summed_up(stack, phantom, scan_id, truth_
     assert all(chart.proto.alt for chart in charts)
     assert [button.label for button in at.download_button] == ["Readings (CSV)", "Figures (CSV)"]
     assert words(at).count("None yet.") == 2
+    (markers,) = tables(at, "Mean of both (cm²)")
+    assert len(markers) == 1
+    assert charts[0].proto.alt in words(at)
     assert not at.file_uploader[0].value
     assert at.radio[0].value is None
+    assert name_field(at).value == "Ann Lee"
+    assert at.selectbox[0].options[0].endswith("· 1 read")
 
 
 def test_a_mask_of_another_series_is_refused_in_words(stack, phantom, scan_id, truth_zyx):
@@ -89,16 +113,52 @@ def test_a_mask_of_another_series_is_refused_in_words(stack, phantom, scan_id, t
     away = replace(phantom.volume, geometry=replace(phantom.volume.geometry, slice_origins_lps_mm=origins))
     at = give(stack.page("agreement"), nifti_mask(away, truth_zyx))
     assert "The mask was not taken" in words(at)
-    assert "drawn on another series?" in words(at)
+    assert "drawn on another series, or cropped?" in words(at)
     assert "Draw or export the mask again" in words(at)
-    assert at.text_input[0].value == "Ann Lee"
+    assert name_field(at).value == "Ann Lee"
     assert stack.records.readings.all() == ()
 
 
-@pytest.mark.parametrize(("reader", "blind"), [("", "No"), ("Ann Lee", None)])
-def test_the_reader_and_whether_it_was_blind_must_be_said(stack, phantom, scan_id, truth_zyx, reader, blind):
+def test_of_several_labels_the_person_picks_muscle(stack, phantom, scan_id, truth_zyx):
+    mask = nifti_mask(phantom.volume, np.where(truth_zyx, 2, 1))
+    at = bring(stack.page("agreement"), mask)
+    assert at.multiselect[0].options == ["1", "2"]
+    assert at.multiselect[0].value == []
+    at = give(at, mask)
+    assert "Still missing: which label is muscle." in words(at)
+    assert stack.records.readings.all() == ()
+    at = give(at, mask, muscle=["2"])
+    (stored,) = stack.records.readings.all()
+    assert stored.comparison.sma_cm2 == pytest.approx(phantom.true_composition(stored.slice_index).sma_cm2)
+
+
+def test_a_file_that_is_no_mask_is_told_at_once(stack, phantom, scan_id):
+    at = bring(stack.page("agreement"), InputFile("notes.txt", b"hello"))
+    assert "no mask among the files" in words(at)
+
+
+def test_scans_are_searched_and_one_of_several_must_be_chosen(stack, phantom, scan_id, truth_zyx):
+    other = stack.measure(phantom, patient=PatientHeader("P-2", "HOSPITAL", "ROE^RICHARD"), series_description="Thin")
+    at = stack.page("agreement")
+    assert (len(at.selectbox[0].options), at.selectbox[0].value) == (2, None)
+    at = give(at, nifti_mask(phantom.volume, truth_zyx))
+    assert "Still missing: the scan." in words(at)
+    next(field for field in at.text_input if field.label == "Search scans").set_value("richard thin").run()
+    (option,) = at.selectbox[0].options
+    assert option.endswith(f"· scan {other.scan_id}")
+    assert at.file_uploader[0].value
+    press(at, "Compare")
+    (stored,) = stack.records.readings.all()
+    assert stored.scan_id == other.scan_id
+
+
+@pytest.mark.parametrize(
+    ("reader", "blind", "missing"),
+    [("", "No", "who drew it."), ("Ann Lee", None, "whether it was drawn without seeing the AI's mask.")],
+)
+def test_the_reader_and_whether_it_was_blind_must_be_said(stack, phantom, scan_id, truth_zyx, reader, blind, missing):
     at = give(stack.page("agreement"), nifti_mask(phantom.volume, truth_zyx), reader, blind)
-    assert "say whether it was drawn without seeing" in words(at)
+    assert f"Still missing: {missing}" in words(at)
     assert stack.records.readings.all() == ()
 
 
@@ -140,7 +200,7 @@ def test_readings_of_other_weights_are_not_mixed_in(stack, phantom, scan_id, tru
     assert [table["Reader"].tolist() for table in tables(at, "Reader")] == [["Zoe"]]
 
 
-def test_a_server_that_is_down_is_told_and_stores_nothing(stack, phantom, scan_id, truth_zyx):
+def test_a_mask_waits_for_a_server_that_is_down_and_is_compared_later(stack, phantom, scan_id, truth_zyx):
     other = np.zeros_like(truth_zyx)
     elsewhere = stack.records.scans.get(scan_id).latest.measurement.slice_index + 2
     other[elsewhere] = truth_zyx[elsewhere]
@@ -148,4 +208,27 @@ def test_a_server_that_is_down_is_told_and_stores_nothing(stack, phantom, scan_i
     stack.models.failure = ServerUnavailableError("No Triton answers.")
     give(at, nifti_mask(phantom.volume, other))
     assert "The inference server is down" in words(at)
+    assert "Nothing is lost: the mask by Ann Lee" in words(at)
+    assert stack.records.readings.all() == ()
+    at.switch_page("app_pages/system.py").run()
+    at.switch_page("app_pages/agreement.py").run()
+    press(at, "Try again")
+    assert "Nothing is lost" in words(at)
+    stack.models.failure = None
+    press(at, "Try again")
+    (stored,) = stack.records.readings.all()
+    assert (stored.slice_index, stored.reader, stored.blind) == (elsewhere, "Ann Lee", True)
+    assert "Nothing is lost" not in words(at)
+    assert f"Dice {stored.comparison.dice:.3f}" in words(at)
+
+
+def test_a_mask_that_waits_can_be_discarded(stack, phantom, scan_id, truth_zyx):
+    other = np.zeros_like(truth_zyx)
+    elsewhere = stack.records.scans.get(scan_id).latest.measurement.slice_index + 2
+    other[elsewhere] = truth_zyx[elsewhere]
+    stack.models.failure = ServerUnavailableError("No Triton answers.")
+    at = give(stack.page("agreement"), nifti_mask(phantom.volume, other))
+    press(at, "Discard")
+    assert "Nothing is lost" not in words(at)
+    assert not at.file_uploader[0].value
     assert stack.records.readings.all() == ()

@@ -6,10 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from pydicom.sr.codedict import codes
 
-from sarcopenia.agreement import Reader, add_reading, compare_masks, compared_slice, newest_models_own, read_reader_mask
+from sarcopenia.agreement import (
+    GivenMask,
+    Reader,
+    add_reading,
+    compare_masks,
+    compared_slice,
+    mask_labels,
+    newest_models_own,
+    read_reader_mask,
+)
 from sarcopenia.assessment.composition import muscle_mask
 from sarcopenia.assessment.events import AssessmentOptions
 from sarcopenia.assessment.pipeline import run_assessment
@@ -62,8 +73,9 @@ class Place:
         self.first = records.scans.get(self.scan_id).latest
         self.measured = self.first.measurement.slice_index
 
-    def add(self, *masks: InputFile, reader: Reader = ANN):
-        return add_reading(self.records, self.models, self.volume, self.scan_id, masks, reader)
+    def add(self, *masks: InputFile, reader: Reader = ANN, muscle=()):
+        given = GivenMask(masks, muscle)
+        return add_reading(self.records, self.models, self.volume, self.scan_id, given, reader)
 
     def ai_yx(self, reading):
         return self.records.readings.masks(reading.reading_id).ai_yx
@@ -202,17 +214,17 @@ def test_what_cannot_be_compared_is_refused_in_words(place, phantom, files, trut
     k = place.measured
     good = nifti_mask(phantom.volume, truth_zyx)
     tag = InputFile(f"IM{k + 1:05d}.tag", tag_bytes(truth_zyx[k] * int(Tissue.MUSCLE)))
-    fat = nifti_mask(phantom.volume, truth_zyx * int(Tissue.SAT))
     away = replace(phantom.volume.geometry, slice_origins_lps_mm=_shifted(phantom.volume.geometry))
     foreign = nifti_mask(replace(phantom.volume, geometry=away), truth_zyx)
     other_series = ct_series_bytes(phantom.volume, CtWriteOptions(uid_seed="another series"))
     cases = {
         "no mask among the files": (files[0],),
         "masks of several kinds": (good, tag),
-        "holds no muscle": (fat,),
+        "mask is empty": (nifti_mask(phantom.volume, truth_zyx * 0),),
         "does not lie on the voxels": (foreign,),
         "drawn on another series": (segmentation(other_series, {"muscle": only(truth_zyx, k)}),),
-        r"holds tags \[3\]": (nifti_mask(phantom.volume, truth_zyx * 3),),
+        "which of its labels is muscle: 1, 2": (nifti_mask(phantom.volume, truth_zyx + _beside(truth_zyx) * 2),),
+        "which of its labels is muscle: 7": (InputFile(tag.name, tag_bytes(truth_zyx[k] * int(Tissue.SAT))),),
         "on the same slice": (good, replace(good, name="again.nii")),
     }
     for said, masks in cases.items():
@@ -220,6 +232,64 @@ def test_what_cannot_be_compared_is_refused_in_words(place, phantom, files, trut
             place.add(*masks)
         assert caught.value.next_step
     assert place.records.readings.all() == ()
+
+
+def _beside(truth_zyx):
+    """Pixels that are not muscle: the corner of every slice."""
+    corner = np.zeros_like(truth_zyx)
+    corner[:, :3, :3] = True
+    return corner
+
+
+@pytest.mark.parametrize("value", [1, 7, 255])
+def test_the_only_label_of_a_nifti_mask_is_muscle_whatever_its_value(place, phantom, truth_zyx, value):
+    mask = nifti_mask(phantom.volume, truth_zyx * value)
+    assert mask_labels([mask]).muscle == mask_labels([mask]).labels == (str(value),)
+    masks = place.records.readings.masks(place.add(mask).reading_id)
+    np.testing.assert_array_equal(masks.reader_yx, truth_zyx[place.measured])
+
+
+def test_of_several_labels_those_that_a_person_names_are_muscle(place, phantom, truth_zyx):
+    columns = np.arange(truth_zyx.shape[2])
+    halves = np.where(columns < columns.mean(), 4, 9) * truth_zyx
+    mask = nifti_mask(phantom.volume, halves + _beside(truth_zyx) * 1)
+    assert (mask_labels([mask]).labels, mask_labels([mask]).muscle) == (("1", "4", "9"), ())
+    left = place.records.readings.masks(place.add(mask, muscle=("4",)).reading_id).reader_yx
+    np.testing.assert_array_equal(left, (halves == 4)[place.measured])
+    both = place.records.readings.masks(place.add(mask, muscle=("4", "9")).reading_id).reader_yx
+    np.testing.assert_array_equal(both, truth_zyx[place.measured])
+    with pytest.raises(InputError, match="no muscle on the slices") as caught:
+        place.add(mask, muscle=("5",))
+    assert "another label" in caught.value.next_step
+
+
+def test_segments_without_a_name_for_muscle_are_asked_for(place, files, truth_zyx):
+    k = place.measured
+    parts = {"Segment_1": only(truth_zyx, k), "Segment_2": only(_beside(truth_zyx), k)}
+    seg = segmentation(files, parts, code=codes.SCT.Tissue)
+    assert (mask_labels([seg]).labels, mask_labels([seg]).muscle) == (("Segment_1", "Segment_2"), ())
+    with pytest.raises(InputError, match="muscle: Segment_1, Segment_2"):
+        place.add(seg)
+    masks = place.records.readings.masks(place.add(seg, muscle=("Segment_1",)).reading_id)
+    np.testing.assert_array_equal(masks.reader_yx, truth_zyx[k])
+    named = segmentation(files, {"Muscle": only(truth_zyx, k), "SAT": only(_beside(truth_zyx), k)}, code=codes.SCT.Fat)
+    assert mask_labels([named]).muscle == ("Muscle",)
+
+
+def test_tag_1_of_the_alberta_protocol_is_muscle_and_other_protocols_are_asked_for(truth_zyx):
+    fat = _beside(truth_zyx)[0] * int(Tissue.SAT)
+    alberta = InputFile("a.tag", tag_bytes(truth_zyx[0] * int(Tissue.MUSCLE) + fat))
+    assert (mask_labels([alberta]).labels, mask_labels([alberta]).muscle) == (("1", "7"), ("1",))
+    other = InputFile("a.tag", tag_bytes(truth_zyx[0] * 3 + fat))
+    assert (mask_labels([other]).labels, mask_labels([other]).muscle) == (("3", "7"), ())
+    assert mask_labels([InputFile("a.tag", tag_bytes(truth_zyx[0] * 3))]).muscle == ("3",)
+
+
+def test_an_image_is_not_taken_for_a_mask(phantom):
+    values_zyx = np.arange(phantom.volume.hu_zyx.size, dtype=np.int16).reshape(phantom.volume.hu_zyx.shape)
+    image = nibabel.Nifti1Image(values_zyx.transpose(2, 1, 0), np.eye(4))
+    with pytest.raises(InputError, match="an image, not a mask"):
+        mask_labels([InputFile("ct.nii", image.to_bytes())])
 
 
 def _shifted(geometry):
@@ -243,9 +313,9 @@ def test_nobodys_name_another_volume_or_no_scan_store_nothing(place, phantom, tr
         place.add(mask, reader=Reader("  ", blind=True, author=""))
     other = replace(place.volume, series_hash="b" * 64)
     with pytest.raises(RecordError, match="not the one that was stored"):
-        add_reading(place.records, place.models, other, place.scan_id, [mask], ANN)
+        add_reading(place.records, place.models, other, place.scan_id, GivenMask((mask,)), ANN)
     with pytest.raises(RecordNotFoundError):
-        add_reading(place.records, place.models, place.volume, 99, [mask], ANN)
+        add_reading(place.records, place.models, place.volume, 99, GivenMask((mask,)), ANN)
     place.models.failure = ServerUnavailableError("No Triton answers.")
     with pytest.raises(ServerUnavailableError):
         place.add(nifti_mask(phantom.volume, only(truth_zyx, place.measured + 1)))
@@ -273,5 +343,6 @@ def test_a_series_is_read_again_only_for_tags(place, phantom, truth_zyx):
     def never():
         raise AssertionError("not needed")
 
-    mask = read_reader_mask([nifti_mask(phantom.volume, only(truth_zyx, 4))], place.volume, never)
+    given = GivenMask((nifti_mask(phantom.volume, only(truth_zyx, 4)),))
+    mask = read_reader_mask(given, place.volume, never)
     assert list(mask.muscle_by_slice) == [4]

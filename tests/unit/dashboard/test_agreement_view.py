@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dashboard.agreement_charts_view import bland_altman_figure, bland_altman_words, identity_figure, identity_words
+from dashboard.agreement_tables_view import figures_csv, person_table, reading_table, readings_csv, summary_table
 from dashboard.agreement_view import (
     MENDED,
     Correction,
@@ -14,16 +16,8 @@ from dashboard.agreement_view import (
     Measure,
     Unit,
     agreement_rows,
-    bland_altman_figure,
-    bland_altman_words,
-    identity_figure,
-    identity_words,
     person_points,
-    reading_table,
-    readings_csv,
     summaries,
-    summary_csv,
-    summary_table,
 )
 from dashboard.result_view import NOT_REVIEWED
 from sarcopenia.domain.results import ModelIdentity
@@ -74,7 +68,7 @@ def correction(number, comparison, author="Ben", review=None):
     mended = replace(MEASURED, provenance=replace(MEASURED.provenance, strokes=(STROKE,), models=MODELS))
     said = None if review is None else StoredReview(1, number, review, "Ann", "", NOON)
     stored = StoredMeasurement(number, 1, 1, number - 1, None, author, NOON, mended, None, None, said)
-    return Correction(stored, comparison)
+    return Correction(stored, comparison, number - 1)
 
 
 THREE = (
@@ -245,16 +239,50 @@ def test_the_csv_names_units_and_no_patient_and_no_formula():
     assert (found[0]["reader_sma_cm2"], found[0]["ai_minus_reader_cm2"]) == ("100.0", "2.0")
     assert (found[1]["ai_minus_reader_percent_of_reader"], found[1]["dice_0_to_1"]) == ("-0.8333", "0.92")
     assert found[0]["ai_weights_sha256"] == f"body_compartments 2 {'cd' * 32}"
+    assert (found[0]["record"], found[0]["ai_mask"]) == ("reading 1", "measurement 1")
     assert (found[0]["ai_review_state"], found[0]["recorded_at_utc"]) == (NOT_REVIEWED, "2026-03-01T13:00:00+00:00")
 
 
-def test_the_csv_of_figures_names_the_unit_of_each_row():
-    figures = list(csv.DictReader(io.StringIO(summary_csv({Group.BLIND: summaries(agreement_rows(THREE, []))}))))
+def test_the_csv_says_where_each_ai_mask_comes_from():
+    asked = replace(THREE[0], measurement_id=None)
+    rows = agreement_rows([asked], [correction(7, compared(100.0, 104.0))])
+    found = list(csv.DictReader(io.StringIO(readings_csv(rows))))
+    assert [(row["record"], row["ai_mask"]) for row in found] == [
+        ("reading 1", "outlined for this reading"),
+        ("measurement 7", "measurement 6"),
+    ]
+    assert [row["AI's mask"] for row in reading_table(rows, {})] == [row["ai_mask"] for row in found]
+
+
+def test_every_marker_of_the_charts_has_its_exact_numbers():
+    first, *_ = person_table(person_points(agreement_rows(THREE, [])), {1: "Doe, Jane"})
+    assert list(first.values()) == ["Doe, Jane", 100.0, 102.0, 101.0, 2.0]
+
+
+def test_the_csv_of_figures_names_the_unit_and_the_weights_of_each_row():
+    figures = list(csv.DictReader(io.StringIO(figures_csv(agreement_rows(THREE, [])))))
     area = next(row for row in figures if row["unit_of_numbers"] == "cm2")
     assert (area["counted_by"], area["n"], area["bias"]) == ("person", "3", "1.3333")
     assert (area["lower_limit_of_agreement"], area["icc_2_1"]) == ("-2.7467", "0.9943")
     assert float(area["bias_ci95_high"]) == pytest.approx(6.5045, abs=1e-3)
-    few = list(csv.DictReader(io.StringIO(summary_csv({Group.BLIND: summaries(agreement_rows(THREE[:1], []))}))))
+    assert {row["ai_weights_sha256"] for row in figures} == {f"body_compartments 2 {'cd' * 32}"}
+    few = list(csv.DictReader(io.StringIO(figures_csv(agreement_rows(THREE[:1], [])))))
     assert few[1]["bias"] == ""
     assert "need 3 persons" in few[1]["blank_because"]
-    assert summary_csv({}).strip() == ""
+    assert figures_csv([]).strip() == ""
+
+
+def test_figures_of_groups_and_of_weights_stand_apart_in_the_csv():
+    newer = replace(THREE[1], models=(replace(MODELS[1], onnx_sha256="ef" * 32),))
+    rows = agreement_rows([THREE[0], newer], [correction(9, compared(100.0, 104.0))])
+    figures = csv.DictReader(io.StringIO(figures_csv(rows)))
+    counted = [
+        (row["group"], row["ai_weights_sha256"][-2:], row["n"], row["median"])
+        for row in figures
+        if (row["counted_by"], row["unit_of_numbers"]) == ("person", "cm2")
+    ]
+    assert counted == [
+        (Group.BLIND.value, "cd", "1", "2.0"),
+        (Group.BLIND.value, "ef", "1", "-1.0"),
+        (Group.CORRECTED.value, "cd", "1", "4.0"),
+    ]

@@ -18,10 +18,15 @@ from sarcopenia.imaging import InputFile, files_from_path, read_series
 from sarcopenia.imaging.annotation_masks import (
     Tissue,
     looks_like_segmentation,
+    nifti_labels,
     read_mask_nifti,
+    read_nifti_mask,
+    read_segment_mask,
     read_segmentation,
+    read_tag_mask,
     read_tag_slice,
-    read_tissue_nifti,
+    segment_labels,
+    tag_labels,
 )
 from tests.ct_series import make_volume
 from tests.drawn_masks import nifti_mask, segmentation, tag_bytes
@@ -75,6 +80,15 @@ def test_tags_lie_on_the_slice_of_the_image_beside_them(files, volume, tags_yx):
 def test_tags_of_another_image_are_refused_in_words(files, volume, tags_yx, header, said):
     with pytest.raises(InputError, match=re.escape(said)):
         read_tag_slice(InputFile("im.tag", tag_bytes(tags_yx, **header)), files[0], volume)
+
+
+def test_any_tags_are_labels(files, volume, tags_yx):
+    other_yx = np.where(tags_yx == int(Tissue.SAT), 9, tags_yx)
+    tag = InputFile("im.tag", tag_bytes(other_yx))
+    assert tag_labels(tag) == (1, 2, 5, 9)
+    drawn = read_tag_mask(tag, files[2], volume, [9, 2])
+    assert drawn.slice_index == slice_of(files[2], volume)
+    assert np.array_equal(drawn.mask_yx, (other_yx == 9) | (other_yx == 2))
 
 
 def test_unknown_tags_a_transposed_image_and_a_foreign_image_are_refused(files, volume, tags_yx):
@@ -148,33 +162,48 @@ def test_a_nifti_mask_of_another_scan_is_refused_in_words(tmp_path: Path, volume
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_tissues_of_a_nifti_that_was_given_as_bytes(volume, tags_yx, packed):
+def test_labels_of_a_nifti_that_was_given_as_bytes(volume, tags_yx, packed):
     values = np.zeros(GEOMETRY.shape_zyx, np.uint8)
     values[1], values[3] = tags_yx, int(Tissue.MUSCLE)
     file = nifti_mask(volume, values)
-    drawn = read_tissue_nifti(InputFile("m.nii.gz", gzip.compress(file.content)) if packed else file, volume)
+    mask = InputFile("m.nii.gz", gzip.compress(file.content)) if packed else file
+    assert nifti_labels(mask) == (1, 2, 5, 7)
+    drawn = read_nifti_mask(mask, volume, [1, 5])
     assert [item.slice_index for item in drawn] == [1, 3]
-    assert np.array_equal(drawn[0].tissue_yx, tags_yx)
-    assert read_tissue_nifti(nifti_mask(volume, values * 0), volume) == ()
+    assert np.array_equal(drawn[0].mask_yx, (tags_yx == 1) | (tags_yx == 5))
+    assert [item.slice_index for item in read_nifti_mask(mask, volume, [7])] == [1]
+    assert read_nifti_mask(mask, volume, [255]) == ()
+    assert nifti_labels(nifti_mask(volume, values * 0)) == ()
 
 
-def test_bytes_that_are_no_tissues_are_refused_in_words(volume):
+@pytest.mark.parametrize("value", [-1, 255, 1000])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_labels_may_be_any_whole_number(volume, value, dtype):
+    truth_zyx = np.random.default_rng(3).random(GEOMETRY.shape_zyx) < 0.5
+    image = nibabel.Nifti1Image.from_bytes(nifti_mask(volume, truth_zyx).content)
+    values = np.asarray(image.dataobj).astype(dtype) * dtype(value)
+    mask = InputFile("m.nii", nibabel.Nifti1Image(values, image.affine).to_bytes())
+    assert nifti_labels(mask) == (value,)
+    assert np.array_equal([item.mask_yx for item in read_nifti_mask(mask, volume, [value])], truth_zyx)
+
+
+def test_bytes_that_are_no_mask_are_refused_in_words(volume):
     ones = np.ones(GEOMETRY.shape_zyx, np.uint8)
-    with pytest.raises(InputError, match=r"mask.nii holds tags \[255\]; known are 0 NONE, 1 MUSCLE"):
-        read_tissue_nifti(nifti_mask(volume, ones * 255), volume)
+    many = nibabel.Nifti1Image(np.arange(300, dtype=np.int16).reshape(10, 10, 3), np.eye(4))
+    with pytest.raises(InputError, match="299 different values: an image, not a mask"):
+        nifti_labels(InputFile("ct.nii", many.to_bytes()))
     with pytest.raises(InputError, match="does not lie on the voxels"):
-        read_tissue_nifti(
-            nifti_mask(volume, ones), replace(volume, geometry=regular_geometry((4, 30, 40), (5.0, 0.9, 0.7)))
-        )
+        elsewhere = replace(volume, geometry=regular_geometry((4, 30, 40), (5.0, 0.9, 0.7)))
+        read_nifti_mask(nifti_mask(volume, ones), elsewhere, [1])
     with pytest.raises(NotReadableError, match="cannot be read as NIfTI"):
-        read_tissue_nifti(InputFile("m.nii", nifti_mask(volume, ones).content[:500]), volume)
+        nifti_labels(InputFile("m.nii", nifti_mask(volume, ones).content[:500]))
     colours = nibabel.Nifti1Image(np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")]), np.eye(4))
     with pytest.raises(NotReadableError, match="not one volume of numbers"):
-        read_tissue_nifti(InputFile("rgb.nii", colours.to_bytes()), volume)
+        nifti_labels(InputFile("rgb.nii", colours.to_bytes()))
     flat = nibabel.Nifti1Image(ones.T, None)
     flat.header.set_sform(np.diag([1.0, 1.0, 0.0, 1.0]), code=1)
     with pytest.raises(NotReadableError, match="where its voxels lie"):
-        read_tissue_nifti(InputFile("flat.nii", flat.to_bytes()), volume)
+        nifti_labels(InputFile("flat.nii", flat.to_bytes()))
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +227,18 @@ def test_segments_become_tissues_on_the_slices_they_were_drawn_on(files, volume,
     assert {of_file[k] for k in found} == {1, 3}
     for k, tissue_yx in found.items():
         assert np.array_equal(tissue_yx, expected[of_file[k]])
+
+
+def test_segments_are_labels_that_may_overlap(files, volume, drawn):
+    parts = {"psoas": drawn[0], "wall": np.roll(drawn[0], 2, 2), "SAT": drawn[1]}
+    seg = segmentation(files, parts, code=codes.SCT.Liver)
+    assert segment_labels(seg) == {"psoas": None, "wall": None, "SAT": Tissue.SAT}
+    expected = drawn[0] | np.roll(drawn[0], 2, 2)
+    of_file = {slice_of(file, volume): i for i, file in enumerate(files)}
+    found = {of_file[item.slice_index]: item.mask_yx for item in read_segment_mask(seg, volume, ["psoas", "wall"])}
+    assert sorted(found) == [1, 3]
+    assert all(np.array_equal(mask_yx, expected[index]) for index, mask_yx in found.items())
+    assert read_segment_mask(seg, volume, ["liver"]) == ()
 
 
 def test_a_code_names_muscle_where_the_label_does_not(files, volume, drawn):
