@@ -5,19 +5,19 @@ holds for SMA, SMI or SMD at L3 of one sex, for some profiles only in a range of
 same contrast phase and tube voltage.
 """
 
-import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 
-from sarcopenia.clinical.indices import bmi_kg_m2, smi_cm2_m2
-from sarcopenia.domain.volume import ContrastPhase, Sex
+from sarcopenia.clinical.data_files import checked, entries_of, faulty, member
+from sarcopenia.clinical.subject import NAMES, UNITS, ProfileSubject, why_not_comparable
+from sarcopenia.domain.volume import Sex
 
-REQUIRED_LEVEL: Final = "L3"
-UNITS: Final = {"sma_cm2": "cm²", "smi_cm2_m2": "cm²/m²", "smd_hu": "HU"}
-NAMES: Final = {"sma_cm2": "SMA", "smi_cm2_m2": "SMI", "smd_hu": "SMD"}
+FILE: Final = "profiles.toml"
+OPERATORS: Final = ("<", "<=")
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,16 @@ class CutOffProfile:
 
     Attributes
     ----------
-    sample_size: people in the study, ``None`` where not confirmed at the source.
     hu_phase, hu_kvp: contrast phase and tube voltages (kV) for which a density limit holds.
-    preselected_for: kind of operation for which the page proposes the profile, "" for none.
+    confirmed: whether the limits were read at the source; ``note`` says how, and what is open. The name of one that
+        is not confirmed says so.
+    preselected_for: procedure (a value of `evidence.Procedure`) for which the page proposes the profile, "" for none.
+    sample_size: people in the study, ``None`` where not confirmed at the source.
     """
 
     id: str
     name: str
     population: str
-    sample_size: int | None
     outcome: str
     level_rule: str
     hu_phase: str
@@ -62,27 +63,10 @@ class CutOffProfile:
     bmi_rule: str
     citation: str
     confirmed: bool
+    note: str
     preselected_for: str
     limits: tuple[Limit, ...]
-
-
-@dataclass(frozen=True)
-class ProfileSubject:
-    """What a comparison needs: the measurement, the person, the image. ``None`` = not known, never guessed.
-
-    ``blocked_because`` forbids every comparison, for example because the field of view cuts muscle.
-    """
-
-    sma_cm2: float
-    smd_hu: float | None
-    level: str | None
-    sex: Sex
-    height_m: float | None
-    weight_kg: float | None
-    contrast_phase: ContrastPhase
-    kvp: float | None
-    spectral: str = ""
-    blocked_because: str = ""
+    sample_size: int | None = None
 
 
 class Standing(StrEnum):
@@ -111,17 +95,48 @@ class ProfileComparison:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class ProfileSummary:
+    """How much the choice of the profile decides for one measure: below ``below`` of ``applicable`` profiles.
+
+    ``not_applicable`` lists the profiles that were not compared, each with the reason.
+    """
+
+    measure: str
+    below: int
+    applicable: int
+    not_applicable: tuple[tuple[CutOffProfile, str], ...]
+    words: str
+
+
 @cache
 def all_profiles() -> tuple[CutOffProfile, ...]:
-    """Every profile of the product, in the order of the data file."""
-    text = resources.files("sarcopenia.clinical").joinpath("profiles.toml").read_text(encoding="utf-8")
-    return tuple(_profile(entry) for entry in tomllib.loads(text)["profile"])
+    """Every profile of the product, in the order of the data file.
+
+    Raises
+    ------
+    SettingsError: an entry of the file is not complete.
+    """
+    return tuple(profile_from(entry) for entry in entries_of(FILE, "profile"))
 
 
-def _profile(entry: dict[str, Any]) -> CutOffProfile:
-    limits = tuple(Limit(**{**limit, "sex": Sex(limit["sex"])}) for limit in entry["limits"])
-    fields = {**entry, "limits": limits, "hu_kvp": tuple(entry["hu_kvp"]), "sample_size": entry.get("sample_size")}
-    return CutOffProfile(**fields)
+def profile_from(entry: dict[str, Any]) -> CutOffProfile:
+    """One profile from its entry in the data file.
+
+    Raises
+    ------
+    SettingsError: a field is missing, unknown, mistyped or has no meaning.
+    """
+    where = f"{FILE}, profile {entry.get('id', 'without id')}"
+    values = checked(CutOffProfile, entry, where)
+    return CutOffProfile(**{**values, "limits": tuple(_limit(limit, where) for limit in values["limits"])})
+
+
+def _limit(entry: dict[str, Any], where: str) -> Limit:
+    values = checked(Limit, entry, f"{where}, limit")
+    if values["measure"] not in UNITS or values["operator"] not in OPERATORS:
+        raise faulty(where, f"“{values['measure']} {values['operator']}” is not a measure with < or <=")
+    return Limit(**{**values, "sex": member(Sex, values["sex"], where)})
 
 
 def compare_with_profiles(
@@ -135,12 +150,32 @@ def compare_with_profiles(
     )
 
 
+def summarise(comparisons: Sequence[ProfileComparison]) -> tuple[ProfileSummary, ...]:
+    """One summary a measure, because a low area and a low density are not the same thing and are not added up."""
+    return tuple(
+        _summary(measure, [comparison for comparison in comparisons if comparison.measure == measure])
+        for measure in UNITS
+        if any(comparison.measure == measure for comparison in comparisons)
+    )
+
+
+def _summary(measure: str, comparisons: Sequence[ProfileComparison]) -> ProfileSummary:
+    blank = tuple((each.profile, each.reason) for each in comparisons if each.standing is Standing.BLANK)
+    below = sum(each.standing is Standing.BELOW for each in comparisons)
+    applicable = len(comparisons) - len(blank)
+    answer = f"below {below} of {applicable} applicable profiles" if applicable else "no applicable profile"
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in Counter(reason for _, reason in blank).items())
+    rest = f"; {len(blank)} not applicable ({reasons})" if blank else ""
+    return ProfileSummary(measure, below, applicable, blank, f"{NAMES[measure]}: {answer}{rest}.")
+
+
 def _compare(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> ProfileComparison:
-    value = _value(measure, subject)
-    reason = _reason_to_stay_blank(profile, measure, subject)
-    limit = None if reason else _limit(profile, measure, subject)
+    value = subject.value_of(measure)
+    reason = why_not_comparable(measure, subject, profile.hu_phase, profile.hu_kvp)
+    limit = None if reason else _limit_for(profile, measure, subject)
     if reason is None and limit is None:
-        reason = f"{profile.bmi_rule}; " + ("the BMI is not known" if _bmi(subject) is None else "this BMI is outside")
+        known = "this BMI is outside" if subject.bmi_kg_m2 is not None else "the BMI is not known"
+        reason = f"{profile.bmi_rule}; {known}"
     if reason is not None or value is None or limit is None:
         words = f"{NAMES[measure]} not compared with {profile.name}: {reason}."
         return ProfileComparison(profile, measure, Standing.BLANK, value, None, None, words, reason or "")
@@ -156,48 +191,9 @@ def _compare(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> P
     )
 
 
-def _value(measure: str, subject: ProfileSubject) -> float | None:
-    if measure == "sma_cm2":
-        return subject.sma_cm2
-    return smi_cm2_m2(subject.sma_cm2, subject.height_m) if measure == "smi_cm2_m2" else subject.smd_hu
-
-
-def _reason_to_stay_blank(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> str | None:
-    if subject.blocked_because:
-        return subject.blocked_because
-    if subject.level != REQUIRED_LEVEL:
-        return f"the slice is at {subject.level or 'an unknown level'}, the profile is for L3"
-    if subject.sex not in (Sex.MALE, Sex.FEMALE):
-        return "the profile needs a sex; choose a reference set"
-    if _value(measure, subject) is None:
-        return "no plausible height is known" if measure == "smi_cm2_m2" else "there is no density"
-    return _density_mismatch(profile, subject) if measure == "smd_hu" else None
-
-
-def _density_mismatch(profile: CutOffProfile, subject: ProfileSubject) -> str | None:
-    """Why the density of this image may not be held against the profile."""
-    phase, kvp = subject.contrast_phase, "unknown" if subject.kvp is None else f"{subject.kvp:g} kV"
-    mismatches = (
-        (bool(subject.spectral), f"the image is spectral ({subject.spectral})"),
-        (profile.hu_phase == "not stated", "the contrast phase of its reference is not confirmed"),
-        (phase is ContrastPhase.UNKNOWN, "the contrast phase of the scan is not known"),
-        (
-            phase.value != profile.hu_phase,
-            f"the contrast phase ({phase.value}) is not the profile's ({profile.hu_phase})",
-        ),
-        (not profile.hu_kvp, "the tube voltage of its reference is not confirmed"),
-        (subject.kvp not in profile.hu_kvp, f"the tube voltage ({kvp}) is not the profile's"),
-    )
-    return next((words for mismatch, words in mismatches if mismatch), None)
-
-
-def _bmi(subject: ProfileSubject) -> float | None:
-    return bmi_kg_m2(subject.weight_kg, subject.height_m)
-
-
-def _limit(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> Limit | None:
+def _limit_for(profile: CutOffProfile, measure: str, subject: ProfileSubject) -> Limit | None:
     """The limit for this sex and BMI; ``None`` when the rule needs a BMI that is unknown or outside."""
-    bmi = _bmi(subject)
+    bmi = subject.bmi_kg_m2
     for limit in profile.limits:
         if limit.measure != measure or limit.sex is not subject.sex:
             continue
