@@ -19,7 +19,9 @@ SCANNER_CODE: Final = 1
 _LPS_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def write_slice_nifti(array_yx: NDArray[np.uint8], plane: PlaneGeometry, thickness_mm: float, path: Path) -> None:
+def write_slice_nifti(
+    array_yx: NDArray[np.uint8], plane: PlaneGeometry, thickness_mm: float, path: Path, note: str = ""
+) -> None:
     """Write a mask of one slice with shape (columns, rows, 1) and the affine of its slice.
 
     Parameters
@@ -27,6 +29,7 @@ def write_slice_nifti(array_yx: NDArray[np.uint8], plane: PlaneGeometry, thickne
     array_yx: uint8, rows × columns as in the image.
     thickness_mm: the slice's thickness, the length of the third voxel axis along the normal to the head.
     path: a name that ends in .nii or .nii.gz.
+    note: kept in the header's field for a description, ASCII, at most 79 characters.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def write_slice_nifti(array_yx: NDArray[np.uint8], plane: PlaneGeometry, thickne
     if array_yx.shape != plane.shape_yx:
         raise ValueError(f"a mask of shape {array_yx.shape} does not fit a slice of {plane.shape_yx}")
     normal = plane.normal_lps if plane.normal_lps[2] >= 0 else -plane.normal_lps
-    _write(array_yx.T[..., np.newaxis], _affine_ras(plane, normal * thickness_mm), path)
+    _write(array_yx.T[..., np.newaxis], _affine_ras(plane, normal * thickness_mm), path, note)
 
 
 def write_volume_nifti(volume: CtVolume, path: Path) -> None:
@@ -71,10 +74,13 @@ def _scaled(direction: Vector, length_mm: float) -> NDArray[np.float64]:
     return np.asarray(direction) * length_mm
 
 
-def _write(array: NDArray[np.uint8] | NDArray[np.int16], affine_ras: NDArray[np.float64], path: Path) -> None:
+def _write(
+    array: NDArray[np.uint8] | NDArray[np.int16], affine_ras: NDArray[np.float64], path: Path, note: str = ""
+) -> None:
     make_image: Any = nibabel.Nifti1Image  # nibabel's methods carry no types
     image = make_image(np.ascontiguousarray(array), affine_ras)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = note.encode("ascii")
     image.set_sform(affine_ras, code=SCANNER_CODE)
     image.set_qform(affine_ras, code=SCANNER_CODE, strip_shears=True)
     nibabel.save(image, path)

@@ -74,3 +74,11 @@ def test_a_mask_overlies_its_slice_of_the_volume(tmp_path: Path) -> None:
     ct, mask = nibabel.load(tmp_path / "ct.nii"), nibabel.load(tmp_path / "mask.nii")
     np.testing.assert_allclose(mask.affine[:, 3], ct.affine @ (0, 0, 3, 1), atol=1e-4)
     np.testing.assert_allclose(mask.affine[:, :3], ct.affine[:, :3], atol=1e-6)
+
+
+def test_a_mask_carries_its_note_and_needs_none(tmp_path: Path) -> None:
+    plane, mask = PLANES["supine"], np.zeros((4, 5), np.uint8)
+    write_slice_nifti(mask, plane, 3.0, tmp_path / "noted.nii.gz", "AI - not reviewed.")
+    write_slice_nifti(mask, plane, 3.0, tmp_path / "plain.nii.gz")
+    told = [bytes(nibabel.load(tmp_path / name).header["descrip"]) for name in ("noted.nii.gz", "plain.nii.gz")]
+    assert [note.rstrip(b"\0") for note in told] == [b"AI - not reviewed.", b""]
