@@ -64,7 +64,7 @@ def main() -> None:
         mended = fold(model, hu_yx, strokes)
         body_composition(hu_yx, mended.compartments_yx, plane.pixel_area_mm2, VAT_HU, mended.muscle_yx)
         state = shown_state(picture, strokes, editable=True)
-        build_payload("viewer", picture, ViewerMasks(mended, layers), state)
+        build_payload("viewer", picture, ViewerMasks(mended, layers, model.muscle_yx), state)
 
     steps = {"another slice": scroll}
     steps |= {f"a stroke, {n} in all": partial(stroke, random_strokes(n)) for n in (1, 20, 100)}

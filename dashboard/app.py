@@ -11,9 +11,12 @@ st.set_page_config(page_title="Sarcopenia Dashboard", page_icon="🦴", layout="
 navigation = st.navigation(
     [
         st.Page("app_pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload", default=True),
+        st.Page("app_pages/worklist.py", title="Worklist", icon=":material/checklist:", url_path="worklist"),
         st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
         st.Page("app_pages/patient.py", title="Patient", icon=":material/monitoring:", url_path="patient"),
+        st.Page("app_pages/preop.py", title="Pre-op", icon=":material/surgical:", url_path="preop"),
         st.Page("app_pages/agreement.py", title="Agreement", icon=":material/balance:", url_path="agreement"),
+        st.Page("app_pages/cohort.py", title="Cohort", icon=":material/groups:", url_path="cohort"),
         st.Page("app_pages/system.py", title="System", icon=":material/dns:", url_path="system"),
     ],
     position="top",

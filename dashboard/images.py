@@ -82,6 +82,10 @@ class SliceDisplay:
 PICTURE_WIDTH: Final = 900
 LEVEL_COLUMN: Final = 44
 """Pixels at the right of a scout for the names of the levels."""
+SCOUT_ZOOM: Final = 2
+SCOUT_BONE_HU: Final = 150.0
+SCOUT_REACH_MM: Final = 90.0
+"""Half width of a scout that is clicked on: bodies, transverse processes and the ribs' necks."""
 SCALE_BAR_MM: Final = 50.0
 BURNT_IN: Final = "Research use only"
 """Stands in the picture itself, so that a saved copy says it too."""
@@ -105,11 +109,16 @@ def slice_picture(
     rgb = np.repeat(display.window.apply(hu)[..., None], 3, axis=2)
     for layer in tissue_layers(vat_range_hu):
         if layer.name in display.layers:
-            rgb = _blend(rgb, _layer_mask(hu, compartments, layer), layer.colour, display)
-    top, left, bottom, right = body_box(hu, view.spacing_mm_yx)
+            rgb = blend(rgb, _layer_mask(hu, compartments, layer), layer.colour, display)
+    return body_picture(rgb, hu, view.spacing_mm_yx)
+
+
+def body_picture(rgb: NDArray[np.float32], hu: NDArray[np.int16], spacing_mm_yx: tuple[float, float]) -> bytes:
+    """PNG of a slice (y, x, colour) in canonical orientation, cropped to the body, with scale bar and letters."""
+    top, left, bottom, right = body_box(hu, spacing_mm_yx)
     box = slice(top, bottom), slice(left, right)
-    image = _scaled(rgb[box], view.spacing_mm_yx)
-    _annotate(image, view.spacing_mm_yx[1] * rgb[box].shape[1] / image.width)
+    image = _scaled(rgb[box], spacing_mm_yx)
+    _annotate(image, spacing_mm_yx[1] * rgb[box].shape[1] / image.width)
     return _png(image)
 
 
@@ -119,9 +128,8 @@ def _layer_mask(hu: NDArray[np.int16], compartments: NDArray[np.uint8], layer: T
     return tissue_mask(hu, compartments, layer.compartment, layer.hu_range)
 
 
-def _blend(
-    rgb: NDArray[np.float32], mask: NDArray[np.bool_], colour: Rgb, display: SliceDisplay
-) -> NDArray[np.float32]:
+def blend(rgb: NDArray[np.float32], mask: NDArray[np.bool_], colour: Rgb, display: SliceDisplay) -> NDArray[np.float32]:
+    """A picture (y, x, colour) with a colour laid over the pixels of a mask (y, x), or along its edge."""
     opacity = display.opacity
     if display.outlines:
         mask, opacity = mask & ~ndimage.binary_erosion(mask), 1.0
@@ -181,6 +189,33 @@ class ScoutLevels:
     measured_name: str
 
 
+def scout_grey(hu_zx: NDArray[np.int16], spacing_mm_zx: tuple[float, float]) -> bytes:
+    """PNG of the spine on a scout, nothing drawn on it: head on top, square pixels, cropped sideways."""
+    return _png(_scout_image(hu_zx[:, _spine_columns(hu_zx, spacing_mm_zx[1])], spacing_mm_zx))
+
+
+def _scout_image(hu_zx: NDArray[np.int16], spacing_mm_zx: tuple[float, float]) -> Image.Image:
+    grey = SCOUT_WINDOW.apply(hu_zx)[::-1]
+    rows, columns = grey.shape
+    size = (columns * SCOUT_ZOOM, round(rows * SCOUT_ZOOM * spacing_mm_zx[0] / spacing_mm_zx[1]))
+    return Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+
+
+def _spine_columns(hu_zx: NDArray[np.int16], column_mm: float) -> slice:
+    """Columns around the middle of the bone; around the middle of the picture where there is none."""
+    bone = np.cumsum((hu_zx > SCOUT_BONE_HU).sum(axis=0))
+    columns = hu_zx.shape[1]
+    middle = int(np.searchsorted(bone, bone[-1] / 2)) if bone[-1] else columns // 2
+    reach = round(SCOUT_REACH_MM / column_mm)
+    return slice(max(middle - reach, 0), min(middle + reach, columns))
+
+
+def scout_height(row_z_mm: NDArray[np.float64], z_mm: float) -> float:
+    """Height of a patient z in the picture of a scout, 0 at the head and 1 at the feet; rows run from feet to head."""
+    row = float(np.interp(z_mm, row_z_mm, np.arange(len(row_z_mm))))
+    return 1 - (row + 0.5) / len(row_z_mm)
+
+
 def scout_picture(
     hu_zx: NDArray[np.int16],
     spacing_mm_zx: tuple[float, float],
@@ -189,21 +224,15 @@ def scout_picture(
     letters: tuple[str, str],
 ) -> bytes:
     """PNG of a scout, head on top, with a tick for every vertebra and a line for the measured slice."""
-    grey = SCOUT_WINDOW.apply(hu_zx)[::-1]
-    zoom = 2
-    size = (round(grey.shape[1] * zoom), round(grey.shape[0] * zoom * spacing_mm_zx[0] / spacing_mm_zx[1]))
-    image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    image = _scout_image(hu_zx, spacing_mm_zx).convert("RGB")
     draw, font = ImageDraw.Draw(image), _font(15)
-
-    def row_of(at_mm: float) -> float:
-        return float(np.interp(at_mm, z_mm, np.arange(len(z_mm))[::-1])) * image.height / len(z_mm)
-
     for vertebra in levels.vertebrae:
-        y = row_of(vertebra.z_mm)
-        draw.line((image.width - LEVEL_COLUMN, y, image.width - 32, y), fill=LEVEL_COLOUR, width=1)
-        draw.text((image.width - 30, max(y - 9, 0)), vertebra.label, fill=LEVEL_COLOUR, font=font)
+        y, is_target = image.height * scout_height(z_mm, vertebra.z_mm), vertebra.label == "L3"
+        colour = L3_COLOUR if is_target else LEVEL_COLOUR
+        draw.line((image.width - LEVEL_COLUMN, y, image.width - 32, y), fill=colour, width=3 if is_target else 1)
+        draw.text((image.width - 30, max(y - 9, 0)), vertebra.label, fill=colour, font=font)
     if levels.measured_z_mm is not None:
-        y = row_of(levels.measured_z_mm)
+        y = image.height * scout_height(z_mm, levels.measured_z_mm)
         draw.line((0, y, image.width, y), fill=L3_COLOUR, width=2)
         draw.text((6, y - 20), levels.measured_name, fill=L3_COLOUR, font=_font(17))
     draw.text((6, image.height - 24), letters[0], fill=LINE, font=font)

@@ -16,7 +16,16 @@ from sarcopenia.clinical import (
     confounder_flags,
     smi_cm2_m2,
 )
-from sarcopenia.domain.results import AcceptanceRule, Flag, Landmark, LevelRule, Measurement, Severity, Verdict
+from sarcopenia.domain.results import (
+    AcceptanceRule,
+    Flag,
+    Landmark,
+    LevelRule,
+    Measurement,
+    Severity,
+    SliceRegistration,
+    Verdict,
+)
 from sarcopenia.domain.volume import SeriesHeader, Sex
 
 NOT_REVIEWED: Final = "AI – not reviewed"
@@ -124,6 +133,7 @@ def place_words(measurement: Measurement) -> str:
         LevelRule.MID_L3: "middle of L3, found by the model",
         LevelRule.GIVEN_SLICE: f"slice given by a person, near {measurement.level or 'an unknown level'}",
         LevelRule.PERSON: f"{measurement.level}{_landmark_words(measurement)}, chosen by a person",
+        LevelRule.REGISTERED: f"{measurement.level}, at the place of another scan's slice, found by registration",
         LevelRule.SINGLE_SLICE: "the only level of this series; which one is not known",
     }[measurement.provenance.level_rule]
     place = f"counted from the feet, the first is 0; z = {measurement.slice_z_mm:.1f} mm"
@@ -143,10 +153,16 @@ def sorted_flags(measurement: Measurement, person: PersonAtScan) -> tuple[Flag, 
 
 def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> tuple[ProfileComparison, ...]:
     """Distances to the cut-off profiles; none when nothing was measured."""
+    subject = profile_subject(measurement, person, header)
+    return () if subject is None else compare_with_profiles(subject)
+
+
+def profile_subject(measurement: Measurement, person: PersonAtScan, header: SeriesHeader) -> ProfileSubject | None:
+    """What is held against published values; ``None`` when nothing was measured."""
     composition = measurement.composition
     if composition is None:
-        return ()
-    subject = ProfileSubject(
+        return None
+    return ProfileSubject(
         sma_cm2=composition.sma_cm2,
         smd_hu=composition.smd_hu,
         level=measurement.level,
@@ -158,7 +174,6 @@ def comparisons(measurement: Measurement, person: PersonAtScan, header: SeriesHe
         spectral=header.spectral,
         blocked_because=_why_blocked(measurement, person),
     )
-    return compare_with_profiles(subject)
 
 
 def _why_blocked(measurement: Measurement, person: PersonAtScan) -> str:
@@ -205,9 +220,19 @@ def provenance_rows(measurement: Measurement) -> list[dict[str, str]]:
         {"Fact": "Averaged slices", "Value": str(provenance.averaged_slices)},
         {"Fact": "VAT range", "Value": f"{provenance.vat_range_hu[0]} to {provenance.vat_range_hu[1]} HU"},
     ]
+    if provenance.registration is not None:
+        rows.append({"Fact": "Registered to", "Value": _registration_words(provenance.registration)})
     if provenance.acceptance is not None:
         rows.append({"Fact": "Limits of acceptance", "Value": acceptance_words(provenance.acceptance)})
     for model in provenance.models:
         weights = f"version {model.version}, {model.precision}, {model.backend}, ONNX SHA-256 {model.onnx_sha256}"
         rows.append({"Fact": f"Model {model.name}", "Value": weights})
     return rows
+
+
+def _registration_words(registration: SliceRegistration) -> str:
+    match = registration.match
+    return (
+        f"measurement {registration.baseline_measurement_id}, series {registration.baseline_series_hash}; "
+        f"shift {match.shift_mm:+.1f} mm, rotation {match.rotation_deg:.1f}°, similarity {match.similarity:.2f}"
+    )

@@ -5,14 +5,21 @@ Only small serialisable values live here: ids and counters, never pixels or clie
 
 import streamlit as st
 
+from sarcopenia.review import BulkOutcome
+
 _JOB = "current_job_id"
 _UPLOADER = "uploader_generation"
 _PATIENT = "current_patient_id"
 _PERSON = "person_name"
 _SHOWN_SLICE = "shown_slice"
 _READING = "last_reading_id"
+_BULK = "bulk_outcome"
+_WORK_LIST = "work_list_parameters"
 SCAN_PARAMETER = "scan"
 """Query parameter that makes a result a link."""
+OPERATION_PARAMETER = "operation"
+PATIENT_PARAMETER = "patient"
+"""Query parameters of the pre-operative page: a planned operation, or a patient without one."""
 
 
 def current_job() -> int | None:
@@ -49,16 +56,26 @@ def show_patient(patient_id: int | None) -> None:
 
 def linked_scan() -> int | None:
     """Scan that the address names."""
-    text = st.query_params.get(SCAN_PARAMETER, "")
-    return int(text) if text.isdecimal() else None
+    return linked_number(SCAN_PARAMETER)
 
 
 def link_scan(scan_id: int | None) -> None:
     """Put a scan into the address, or take it out."""
-    if scan_id is None:
-        st.query_params.pop(SCAN_PARAMETER, None)
+    link_number(SCAN_PARAMETER, scan_id)
+
+
+def linked_number(parameter: str) -> int | None:
+    """Number that a query parameter of the address names."""
+    text = st.query_params.get(parameter, "")
+    return int(text) if text.isdecimal() else None
+
+
+def link_number(parameter: str, number: int | None) -> None:
+    """Put a number into the address, or take it out."""
+    if number is None:
+        st.query_params.pop(parameter, None)
     else:
-        st.query_params[SCAN_PARAMETER] = str(scan_id)
+        st.query_params[parameter] = str(number)
 
 
 def link_selected_scan(chart_key: str) -> None:
@@ -101,3 +118,26 @@ def last_reading() -> int | None:
 def reading_stored(reading_id: int) -> None:
     """Remember a reading that was stored, and let go of its upload."""
     st.session_state[_READING] = reading_id
+
+
+def keep_bulk_outcome(outcome: BulkOutcome) -> None:
+    """Keep what came of signing in bulk, so that the page can say it when it is drawn again."""
+    st.session_state[_BULK] = outcome
+
+
+def take_bulk_outcome() -> BulkOutcome | None:
+    """What came of signing in bulk just now; it is told once."""
+    outcome: BulkOutcome | None = st.session_state.pop(_BULK, None)
+    return outcome
+
+
+def keep_work_list() -> None:
+    """Remember the filters in the address of the worklist."""
+    names = set(st.query_params) - {SCAN_PARAMETER}
+    st.session_state[_WORK_LIST] = {name: st.query_params.get_all(name) for name in names}
+
+
+def work_list_parameters() -> dict[str, list[str]]:
+    """Query parameters of the worklist as it was seen last."""
+    parameters: dict[str, list[str]] = st.session_state.get(_WORK_LIST, {})
+    return parameters

@@ -9,13 +9,13 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.images import BURNT_IN, MUSCLE_LAYER, SCALE_BAR_MM, WINDOWS, TissueLayer, body_box
+from dashboard.images import BURNT_IN, MUSCLE_LAYER, SCALE_BAR_MM, WINDOWS, Rgb, TissueLayer, body_box
 from sarcopenia.assessment.composition import MUSCLE_HU
 from sarcopenia.assessment.model_grid import CanonicalView
 from sarcopenia.domain.errors import InputError
@@ -28,8 +28,18 @@ SPREAD_TOP: Final = 0.5
 """Spread of a probability that the strongest colour stands for: no standard deviation of values in 0..1 is larger."""
 COMPRESSION: Final = 3
 """zlib level: higher ones cost three times the time for a tenth of the size."""
+AI_COLOUR: Final[Rgb] = (255, 255, 255)
+"""The contour of the models' own muscle; white, which no tissue has."""
+ADDED_COLOUR: Final[Rgb] = (86, 180, 233)
+REMOVED_COLOUR: Final[Rgb] = (240, 228, 66)
+"""Blue and yellow are told apart with any colour vision; tissues are not shown together with changes."""
 
 Json = dict[str, Any]
+_COMPARED_COLOURS: Final = {
+    "colour": list(AI_COLOUR),
+    "added_colour": list(ADDED_COLOUR),
+    "removed_colour": list(REMOVED_COLOUR),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,9 @@ class ViewerSlice:
     hu_yx: int16 HU on native rows and columns.
     caption: text alternative of the picture.
     slice_index, slice_count: place of the slice in its series, counted from the feet; 0 and 1 for a single slice.
+    z_mm: patient z of the slice; ``None`` where nobody needs it.
+    measured_index: the measured slice of the series, to go back to; ``None``: there is none.
+    note: what must stand in the picture itself beside "research use only", such as that it is a preview.
     """
 
     hu_yx: NDArray[np.int16]
@@ -48,6 +61,9 @@ class ViewerSlice:
     caption: str
     slice_index: int
     slice_count: int
+    z_mm: float | None = None
+    measured_index: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,10 +71,17 @@ class ViewerMasks:
     """What lies over the slice: compartments, muscle and spread of the slice's own shape, and the layers to offer.
 
     `dashboard.images.MUSCLE_LAYER` shows ``compartments.muscle_yx`` itself, all other layers compartment ∩ HU range.
+
+    Attributes
+    ----------
+    ai_muscle_yx: the models' own muscle where a person has mended it, to compare with; ``None`` where nobody has.
+    preview: not the stored mask of a measurement; drawn as dashed outlines only.
     """
 
     compartments: CompartmentMap
     layers: tuple[TissueLayer, ...]
+    ai_muscle_yx: NDArray[np.bool_] | None = None
+    preview: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,8 +115,8 @@ class ShownState:
 def shown_state(picture: ViewerSlice, strokes: Sequence[Stroke], *, editable: bool) -> ShownState:
     """State of the viewer with these strokes on this slice; the revision is a SHA-1 of both."""
     slice_key = _slice_key(picture)
-    content = json.dumps([slice_key, picture.slice_index, [stroke_json(stroke) for stroke in strokes]])
-    return ShownState(slice_key, _sha1(content.encode()), tuple(strokes), editable, picture.slice_count)
+    content = f"{slice_key} {picture.slice_index}".encode() + b"".join(map(_stroke_bytes, strokes))
+    return ShownState(slice_key, _sha1(content), tuple(strokes), editable, picture.slice_count)
 
 
 def build_payload(key: str, picture: ViewerSlice, masks: ViewerMasks | None, state: ShownState) -> Json:
@@ -104,6 +127,9 @@ def build_payload(key: str, picture: ViewerSlice, masks: ViewerMasks | None, sta
         "caption": picture.caption,
         "slice_index": picture.slice_index,
         "slice_count": picture.slice_count,
+        "z_mm": None if picture.z_mm is None else float(picture.z_mm),
+        "measured_index": picture.measured_index,
+        "note": picture.note,
         "slice_key": state.slice_key,
         "hu": pack(picture.hu_yx.astype("<i2")),
         "shape_yx": list(picture.hu_yx.shape),
@@ -131,7 +157,18 @@ def pack(array: NDArray[np.generic]) -> str:
 
 def stroke_json(stroke: Stroke) -> Json:
     """A stroke as the browser keeps it."""
-    return asdict(stroke) | {"tool": stroke.tool.value, "path_xy": [list(point) for point in stroke.path_xy]}
+    return {
+        "tool": stroke.tool.value,
+        "path_xy": [list(point) for point in stroke.path_xy],
+        "radius_px": stroke.radius_px,
+        "within_muscle_hu": stroke.within_muscle_hu,
+    }
+
+
+def _stroke_bytes(stroke: Stroke) -> bytes:
+    """All of a stroke; several times as fast as its JSON, which a hundred strokes make slow."""
+    facts = (stroke.tool.value, stroke.radius_px, stroke.within_muscle_hu, len(stroke.path_xy))
+    return repr(facts).encode() + np.asarray(stroke.path_xy, dtype=np.float64).tobytes()
 
 
 def _slice_key(picture: ViewerSlice) -> str:
@@ -149,13 +186,16 @@ def _masks_json(masks: ViewerMasks) -> Json:
     compartments, muscle = found.compartments_yx.astype(np.uint8), np.packbits(found.muscle_yx)
     spread = np.clip(np.rint(found.muscle_spread_yx * (255 / SPREAD_TOP)), 0, 255).astype(np.uint8)
     layers = [_layer_json(layer) for layer in masks.layers]
-    content = b"".join(array.tobytes() for array in (compartments, muscle, spread))
+    ai = None if masks.ai_muscle_yx is None else np.packbits(masks.ai_muscle_yx)
+    content = b"".join(array.tobytes() for array in (compartments, muscle, spread, ai) if array is not None)
     return {
-        "key": _sha1(content + json.dumps(layers).encode()),
+        "key": _sha1(content + json.dumps([layers, ai is None]).encode()),
         "compartments": pack(compartments),
         "muscle": pack(muscle),
         "layers": layers,
         "spread": {"data": pack(spread), "top": SPREAD_TOP} if spread.any() else None,
+        "ai": None if ai is None else {"muscle": pack(ai), **_COMPARED_COLOURS},
+        "preview": masks.preview,
     }
 
 

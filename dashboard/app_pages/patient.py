@@ -1,18 +1,23 @@
-"""Patients: search, trend over time, and one click from a marker to its scan."""
-
-from functools import partial
+"""Patients: search, change over time, events, history, and one click from a marker to its scan."""
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.follow_up import show_follow_up
 from dashboard.components.notices import show_error
-from dashboard.components.scan import person_at, show_scan
-from dashboard.result_view import NOT_REVIEWED
+from dashboard.components.patient_events import show_events
+from dashboard.components.patient_history import show_history
+from dashboard.components.remeasure import show_remeasure
+from dashboard.components.scan import show_scan
+from dashboard.components.signing import show_person
+from dashboard.components.trend import show_trend
+from dashboard.event_view import holding
+from dashboard.history_view import agreed_height, body_at_scan
+from dashboard.patient_data import dated_trend_scans
 from dashboard.services import Services, get_services
-from dashboard.trend_view import MEASURES, TrendPoint, TrendScan, trend_figure, trend_points, trend_rows, trend_words
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.records import PatientSummary, ReviewState, ScanSummary
+from sarcopenia.records import PatientSummary, ScanSummary
 
 
 def show_list(services: Services) -> None:
@@ -42,44 +47,47 @@ def _row(patient: PatientSummary) -> dict[str, object]:
 
 
 def show_one(services: Services, patient_id: int) -> None:
-    """Trend and scans of one patient."""
-    patient = services.records.patients.get(patient_id)
+    """Trend, events, history and scans of one patient."""
+    records = services.records
+    patient = records.patients.get(patient_id)
     if st.button("All patients", icon=":material/arrow_back:"):
         state.show_patient(None)
         state.link_scan(None)
         st.rerun()
     st.header(patient.display_name)
-    scans = services.records.scans.of_patient(patient_id)
-    points = trend_points(tuple(found for scan in scans if (found := _trend_scan(services, scan)) is not None))
-    if points:
-        _show_trend(points)
+    scans, events, history = (
+        records.scans.of_patient(patient_id),
+        records.events.of_patient(patient_id),
+        records.contexts.history(patient_id),
+    )
+    agreed = agreed_height(history)
+    dated = dated_trend_scans(records, scans)
+    show_trend(patient, dated, agreed, holding(events))
+    show_remeasure(services, scans)
+    _show_same_place(services, scans)
+    show_events(services, patient_id, events)
+    bodies = [body_at_scan(each.study_date, records.contexts.for_scan(each.scan_id)) for each in dated]
+    show_history(history, bodies, agreed)
     _show_choice(services, scans)
 
 
-def _trend_scan(services: Services, scan: ScanSummary) -> TrendScan | None:
-    """What the trend needs of a scan; ``None`` without a date or a measurement."""
-    stored = scan.latest
-    if stored is None or scan.study_date is None:
-        return None
-    reviewed = stored.review is not None and stored.review.state is ReviewState.SIGNED
-    person = person_at(services.records.contexts.for_scan(scan.scan_id))
-    corrected = stored.parent_id is not None
-    return TrendScan(scan.scan_id, scan.study_date, stored.measurement, scan.header, person, reviewed, corrected)
+def _show_same_place(services: Services, scans: tuple[ScanSummary, ...]) -> None:
+    """Two scans of the patient at the same place of the spine: which ones, and then the pair."""
+    measured = [scan for scan in scans if scan.latest is not None and scan.latest.measurement.composition is not None]
+    if len(measured) < 2:
+        return
+    with st.expander("Same level, same place: a follow-up beside its baseline"):
+        labels = {scan.scan_id: scan_label(scan) for scan in measured}
+        first, second = st.columns(2)
+        baseline = first.selectbox("Baseline", measured, format_func=lambda scan: labels[scan.scan_id])
+        later = [scan for scan in measured if scan.scan_id != baseline.scan_id]
+        follow_up = second.selectbox("Follow-up", later, len(later) - 1, format_func=lambda scan: labels[scan.scan_id])
+        show_follow_up(services, baseline, follow_up, show_person())
 
 
-def _show_trend(points: tuple[TrendPoint, ...]) -> None:
-    for place, measure in zip(st.columns(len(MEASURES)), MEASURES, strict=True):
-        figure = trend_figure(points, measure)
-        words = trend_words(points, measure)
-        key = f"trend-{measure.key}"
-        open_marker = partial(state.link_selected_scan, key)
-        place.plotly_chart(figure, width="stretch", key=key, on_select=open_marker, alt=words)
-    st.caption(
-        f"Open markers: {NOT_REVIEWED}. Error bars: ±2 SD of the ensemble, without repositioning and scanner. The line "
-        "breaks where two scans are not comparable. Only usable measurements at L3 are shown, one per study. Click a "
-        "marker to open its scan."
-    )
-    st.dataframe(pd.DataFrame(trend_rows(points)), hide_index=True, width="stretch")
+def scan_label(scan: ScanSummary) -> str:
+    """Name of a scan in a list to choose from."""
+    return f"{scan.study_date or 'no date'} · {scan.header.series_description}"
 
 
 def _show_choice(services: Services, scans: tuple[ScanSummary, ...]) -> None:
@@ -88,7 +96,7 @@ def _show_choice(services: Services, scans: tuple[ScanSummary, ...]) -> None:
         st.info("This patient has no scans.")
         return
     ids = [scan.scan_id for scan in scans]
-    labels = {scan.scan_id: f"{scan.study_date or 'no date'} · {scan.header.series_description}" for scan in scans}
+    labels = {scan.scan_id: scan_label(scan) for scan in scans}
     linked = state.linked_scan()
     chosen = st.selectbox(
         "Scan", ids, index=ids.index(linked) if linked in ids else len(ids) - 1, format_func=labels.__getitem__

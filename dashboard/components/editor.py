@@ -1,65 +1,38 @@
-"""The viewer and the numbers beside it: looking, painting, keeping a draft.
+"""The viewer and what stands around it: looking, painting, keeping a draft.
 
 They run in one fragment. Strokes go to a draft on the server as soon as they are made; the mask is always folded anew
 from the models' own and the draft.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.level_choice import show_move
+from dashboard.components.editor_numbers import show_numbers
+from dashboard.components.level_choice import show_move, shown_index
 from dashboard.components.notices import show_error
-from dashboard.components.result import show_flags, show_measured_slice
-from dashboard.components.scan import person_at
+from dashboard.components.previous_scan import show_heading, show_previous_scan
+from dashboard.components.slice_preview import PREVIEW, preview_of, show_preview_numbers
 from dashboard.components.viewer import ViewerAnswer, ViewerMasks, ViewerSlice, show_viewer
+from dashboard.editor_view import Editing
 from dashboard.images import tissue_layers
-from dashboard.result_view import MISSING, RESEARCH_USE, place_words
-from dashboard.review_view import mask_difference, previous_scan, review_words
+from dashboard.result_view import RESEARCH_USE, place_words
+from dashboard.review_view import previous_scan, review_words
 from dashboard.services import Services, measurement_arrays, scan_series
-from sarcopenia.assessment.composition import body_composition
-from sarcopenia.assessment.correction import fold
+from sarcopenia.assessment.preview import SlicePreview
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.domain.results import BodyComposition, CompartmentMap
-from sarcopenia.domain.strokes import Stroke
-from sarcopenia.records import ScanSummary, StoredDraft, StoredMeasurement, StoredSlice
-from sarcopenia.review import models_own, store_correction
+from sarcopenia.records import ScanSummary, StoredMeasurement
+from sarcopenia.review import models_own
 
 
 @dataclass(frozen=True)
-class Editing:
-    """What is being looked at: the newest version, the slice with the models' own mask, and the person's draft."""
+class _Wishes:
+    """What a person wants to see besides the measured slice: outlines on other slices, the previous scan."""
 
-    stored: StoredMeasurement
-    model: StoredSlice
-    draft: StoredDraft | None
-
-    @property
-    def strokes(self) -> tuple[Stroke, ...]:
-        """Strokes of the draft; without one those of the version."""
-        return self.stored.measurement.provenance.strokes if self.draft is None else self.draft.strokes
-
-    @cached_property
-    def mended(self) -> CompartmentMap:
-        """The models' mask with the strokes folded in."""
-        return fold(self.model.compartments, self.model.hu_yx, self.strokes)
-
-
-def show_previous(services: Services, scan: ScanSummary) -> None:
-    """The measured slice of the patient's scan before this one, for the eye; the trend has the numbers."""
-    before = previous_scan(services.records.scans.of_patient(scan.patient_id), scan)
-    if before is None or before.latest is None:
-        return
-    stored = before.latest
-    arrays, composition = measurement_arrays(stored.measurement_id), stored.measurement.composition
-    if arrays.slice is None or composition is None:
-        return
-    day = "no date" if before.study_date is None else before.study_date.isoformat()
-    with st.expander(f"Previous scan: {day}, SMA {composition.sma_cm2:.1f} cm², {review_words(stored)}"):
-        show_measured_slice(stored, arrays)
+    outlines: bool
+    previous: bool
 
 
 def show_overtaken(services: Services, scan: ScanSummary, stored: StoredMeasurement, author: str) -> None:
@@ -83,43 +56,124 @@ def show_overtaken(services: Services, scan: ScanSummary, stored: StoredMeasurem
             st.rerun()
 
 
-@st.fragment
 def show_editor(services: Services, scan: ScanSummary, stored: StoredMeasurement, author: str) -> None:
-    """Viewer and numbers; runs again by itself for every stroke and every slice."""
+    """Viewer and numbers, and the previous scan where there is one."""
+    # Looked up here, so that the fragment does not for every slice.
+    before = previous_scan(services.records.scans.of_patient(scan.patient_id), scan)
+    _show_editor(services, scan, stored, before, author)
+
+
+@st.fragment
+def _show_editor(
+    services: Services, scan: ScanSummary, stored: StoredMeasurement, before: ScanSummary | None, author: str
+) -> None:
+    """Runs again by itself for every stroke and every slice."""
     own_id = models_own(services.records, stored.measurement_id).measurement_id
     model = measurement_arrays(own_id).slice
     if model is None:
         return
     draft = services.records.drafts.get(stored.measurement_id, author) if author else None
     editing = Editing(stored, model, draft)
-    picture, numbers = st.columns([5, 2], gap="medium")
-    with picture:
-        answer = _show_picture(services, scan, editing, can_paint=bool(author))
+    wishes = _ask_wishes(scan, before)
+    pictures, numbers = st.columns([8, 3] if wishes.previous else [5, 2], gap="medium")
+    with pictures:
+        preview = _preview(scan, stored) if wishes.outlines else None
+        # Both pictures end at the same height, whatever stands above them.
+        first, *second = st.columns(2 if wishes.previous else 1, vertical_alignment="bottom")
+    with first:
+        if wishes.previous:
+            show_heading(services, scan, stored, "This scan")
+        answer = _show_picture(scan, editing, preview, can_paint=bool(author), height_px=_height_px(wishes))
+    if before is not None and second:
+        with second[0]:
+            show_previous_scan(services, before, _window_link(scan), _height_px(wishes))
     with numbers:
-        show_move(services, scan, editing.stored, author)
-        _show_numbers(services, editing, author)
+        if preview is not None:
+            show_preview_numbers(preview, shown_index(scan, stored))
+        show_numbers(services, editing, author)
+        show_move(services, scan, stored, author)
     _take(services, scan, editing, author, answer)
 
 
-def _show_picture(services: Services, scan: ScanSummary, editing: Editing, *, can_paint: bool) -> ViewerAnswer:
-    """The measured slice with its mask, or another slice of the series without one."""
-    stored, measured = editing.stored, editing.stored.measurement.slice_index or 0
-    shown = state.shown_slice(stored.measurement_id)
-    key = f"viewer-{scan.scan_id}"
+def _ask_wishes(scan: ScanSummary, before: ScanSummary | None) -> _Wishes:
+    with st.container(horizontal=True):
+        outlines = scan.slice_count > 1 and st.toggle(
+            "Outline other slices too",
+            key=f"outline-others-{scan.scan_id}",
+            help="Asks the models for every slice you scroll to. A preview: nothing is measured or stored.",
+        )
+        previous = before is not None and st.toggle("Previous scan beside", key=f"previous-beside-{scan.scan_id}")
+    return _Wishes(outlines, previous)
+
+
+def _height_px(wishes: _Wishes) -> int:
+    """A picture beside another one is narrower, and so less high."""
+    return 440 if wishes.previous else 640
+
+
+def _window_link(scan: ScanSummary) -> str:
+    return f"window-{scan.scan_id}"
+
+
+def _preview(scan: ScanSummary, stored: StoredMeasurement) -> SlicePreview | None:
+    """Outlines where another slice than the measured one is shown."""
+    shown = shown_index(scan, stored)
+    if shown == stored.measurement.slice_index:
+        return None
+    return preview_of(scan.scan_id, shown, stored.measurement.provenance.vat_range_hu)
+
+
+def _show_picture(
+    scan: ScanSummary, editing: Editing, preview: SlicePreview | None, *, can_paint: bool, height_px: int
+) -> ViewerAnswer:
+    """The measured slice with its mask, or another slice of the series, with a preview where one is asked for."""
+    stored = editing.stored
     try:
-        if shown is None or shown == measured:
-            caption = f"{place_words(stored.measurement)} {RESEARCH_USE}. {review_words(stored)}."
-            picture = ViewerSlice(editing.model.hu_yx, editing.model.plane, caption, measured, scan.slice_count)
-            layers = tissue_layers(stored.measurement.provenance.vat_range_hu)
-            masks = ViewerMasks(editing.mended, layers)
-            return show_viewer(key, picture, masks, editing.strokes, editable=can_paint)
-        volume = scan_series(scan.scan_id)
-        caption = f"Slice {shown} of {scan.slice_count}, counted from the feet. Not measured. {RESEARCH_USE}."
-        plane = volume.geometry.plane(shown)
-        return show_viewer(key, ViewerSlice(volume.hu_zyx[shown], plane, caption, shown, scan.slice_count), None)
+        if shown_index(scan, stored) != stored.measurement.slice_index:
+            return _show_other(scan, stored, preview, height_px)
+        layers = tissue_layers(stored.measurement.provenance.vat_range_hu)
+        own = editing.model.compartments.muscle_yx if editing.strokes else None
+        return show_viewer(
+            f"viewer-{scan.scan_id}",
+            _measured_slice(scan, editing),
+            ViewerMasks(editing.mended, layers, own),
+            editing.strokes,
+            editable=can_paint,
+            height_px=height_px,
+            link=_window_link(scan),
+        )
     except SarcopeniaError as error:
         show_error(error)
         return ViewerAnswer(None, 0)
+
+
+def _measured_slice(scan: ScanSummary, editing: Editing) -> ViewerSlice:
+    measurement = editing.stored.measurement
+    caption = f"{place_words(measurement)} {RESEARCH_USE}. {review_words(editing.stored)}."
+    index, model = measurement.slice_index or 0, editing.model
+    return ViewerSlice(model.hu_yx, model.plane, caption, index, scan.slice_count, measurement.slice_z_mm, index)
+
+
+def _show_other(
+    scan: ScanSummary, stored: StoredMeasurement, preview: SlicePreview | None, height_px: int
+) -> ViewerAnswer:
+    shown, volume = shown_index(scan, stored), scan_series(scan.scan_id)
+    masks, note = None, "Not the measured slice"
+    if preview is not None:
+        layers = tissue_layers(stored.measurement.provenance.vat_range_hu)
+        masks, note = ViewerMasks(preview.compartments, layers, preview=True), PREVIEW
+    caption = f"Slice {shown} of {scan.slice_count}, counted from the feet. {note}. {RESEARCH_USE}."
+    picture = ViewerSlice(
+        volume.hu_zyx[shown],
+        volume.geometry.plane(shown),
+        caption,
+        shown,
+        scan.slice_count,
+        float(volume.geometry.slice_z_mm[shown]),
+        stored.measurement.slice_index,
+        note,
+    )
+    return show_viewer(f"viewer-{scan.scan_id}", picture, masks, height_px=height_px, link=_window_link(scan))
 
 
 def _take(services: Services, scan: ScanSummary, editing: Editing, author: str, answer: ViewerAnswer) -> None:
@@ -134,55 +188,6 @@ def _take(services: Services, scan: ScanSummary, editing: Editing, author: str, 
             return
         st.rerun(scope="fragment")
     if answer.scroll:
-        measured = stored.measurement.slice_index or 0
-        shown = state.shown_slice(stored.measurement_id)
-        there = (measured if shown is None else shown) + answer.scroll
+        there = shown_index(scan, stored) + answer.scroll
         state.show_slice(stored.measurement_id, int(np.clip(there, 0, scan.slice_count - 1)))
-        st.rerun(scope="fragment")
-
-
-def _composition(editing: Editing, mended: CompartmentMap) -> BodyComposition:
-    painted = mended.muscle_yx if editing.strokes else None
-    return body_composition(
-        editing.model.hu_yx,
-        mended.compartments_yx,
-        editing.model.plane.pixel_area_mm2,
-        editing.stored.measurement.provenance.vat_range_hu,
-        painted,
-    )
-
-
-def _show_numbers(services: Services, editing: Editing, author: str) -> None:
-    """The areas as they are drawn now, against the models' own; and what to do with the draft."""
-    mended = editing.mended
-    now = _composition(editing, mended)
-    difference = mask_difference(
-        editing.model.compartments.muscle_yx, mended.muscle_yx, editing.model.plane.pixel_area_mm2
-    )
-    delta = f"{difference.area_cm2:+.1f} cm² against AI" if editing.strokes else None
-    st.metric("SMA (cm²)", f"{now.sma_cm2:.1f}", delta, delta_color="off")
-    st.metric("SMD (HU)", MISSING if now.smd_hu is None else f"{now.smd_hu:.1f}")
-    for name, value in (("LAMA", now.lama_cm2), ("SAT", now.sat_cm2), ("VAT", now.vat_cm2), ("IMAT", now.imat_cm2)):
-        st.markdown(f"{name} {value:.1f} cm²")
-    if editing.strokes:
-        against = f"{difference.area_percent:+.1f} % against AI, Dice {difference.dice:.3f}"
-        st.caption(f"Strokes: {len(editing.strokes)} · {against}")
-    show_flags(editing.stored.measurement, person_at(services.records.contexts.for_scan(editing.stored.scan_id)))
-    if editing.draft is not None:
-        st.info("Draft, not stored yet. It survives a reload of the page.")
-        _show_draft_buttons(services, editing, author)
-
-
-def _show_draft_buttons(services: Services, editing: Editing, author: str) -> None:
-    store, discard = st.columns(2)
-    measurement_id = editing.stored.measurement_id
-    if store.button("Store correction", type="primary", key=f"store-{measurement_id}"):
-        try:
-            store_correction(services.records, measurement_id, editing.strokes, author=author)
-        except SarcopeniaError as error:
-            show_error(error)
-            return
-        st.rerun()
-    if discard.button("Discard draft", key=f"discard-{measurement_id}"):
-        services.records.drafts.discard(measurement_id, author)
         st.rerun(scope="fragment")

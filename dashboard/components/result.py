@@ -18,8 +18,8 @@ from dashboard.result_view import (
     provenance_rows,
     sorted_flags,
 )
-from dashboard.review_view import review_words
-from sarcopenia.clinical import not_asked
+from dashboard.review_view import minute_words, review_words, version_words
+from sarcopenia.clinical import NOT_DETECTED, looked_for, not_asked
 from sarcopenia.domain.results import Measurement, Severity, Verdict
 from sarcopenia.records import ScanSummary, StoredArrays, StoredMeasurement
 
@@ -70,6 +70,8 @@ def show_flags(measurement: Measurement, person: PersonAtScan) -> None:
     st.markdown("**Flags**" if flags else "**No flags.**")
     for flag in flags:
         st.markdown(f"{ICONS[flag.severity]} *{SEVERITY_WORDS[flag.severity]}* — {flag.text}")
+    if found := looked_for(measurement):
+        st.caption(f"Looked for in the image: {', '.join(found)}. Not looked for: {', '.join(NOT_DETECTED)}.")
     if open_questions := not_asked(dict(person.answers)):
         st.caption(f"Not asked: {' '.join(open_questions)}")
 
@@ -87,8 +89,13 @@ def show_comparisons(measurement: Measurement, person: PersonAtScan, scan: ScanS
     st.dataframe(pd.DataFrame(comparison_rows(found)), hide_index=True, width="stretch")
 
 
-def show_provenance(measurement: Measurement) -> None:
-    """Where the number comes from."""
+def show_provenance(stored: StoredMeasurement, version: int) -> None:
+    """Where the number comes from; ``version`` is its number among all of the scan."""
+    rows = [
+        {"Fact": "Version", "Value": f"{version_words(stored, version)}, stored {minute_words(stored.stored_at)}"},
+        {"Fact": "Review", "Value": review_words(stored)},
+        *provenance_rows(stored.measurement),
+    ]
     with st.expander("Where this number comes from"):
-        st.dataframe(pd.DataFrame(provenance_rows(measurement)), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
         st.caption(RESEARCH_USE)

@@ -16,9 +16,11 @@ from dashboard.components.result import (
     show_verdict,
 )
 from dashboard.result_view import PersonAtScan
+from dashboard.review_view import version_number
 from dashboard.services import Services, measurement_arrays
 from sarcopenia.clinical import CONFOUNDERS
 from sarcopenia.domain.errors import SarcopeniaError
+from sarcopenia.domain.results import Verdict
 from sarcopenia.domain.volume import Sex
 from sarcopenia.records import (
     NO,
@@ -75,7 +77,8 @@ def show_scan(services: Services, scan_id: int) -> None:
         show_questions(services, scan, context)
     show_comparisons(measurement, person, scan)
     _show_rejected(scan)
-    show_provenance(measurement)
+    versions = services.records.measurements.of_scan(scan_id)
+    show_provenance(scan.latest, version_number(versions, scan.latest.measurement_id))
     if services.settings.research and measurement.composition is not None:
         show_pattern(services.records.measurements.pattern(scan.latest.measurement_id))
 
@@ -94,10 +97,13 @@ def _series_words(scan: ScanSummary) -> str:
 
 def _show_candidates(scan: ScanSummary) -> None:
     level = scan.latest.level if scan.latest is not None else None
-    if level is not None and level.candidates:
+    ambiguous = scan.latest is not None and scan.latest.measurement.verdict is Verdict.AMBIGUOUS_LEVEL
+    if level is not None and ambiguous:
         st.markdown("**Candidates for L3**")
         for candidate, area_cm2 in zip(level.candidates, level.candidate_sma_cm2, strict=True):
             st.markdown(f"- slice {candidate.slice_index} (z = {candidate.z_mm:.0f} mm): SMA {area_cm2:.1f} cm²")
+        place = {state.SCAN_PARAMETER: str(scan.scan_id)}
+        st.page_link("app_pages/review.py", label="Compare and choose in Review", query_params=place)
 
 
 def _show_rejected(scan: ScanSummary) -> None:

@@ -24,7 +24,7 @@ def show_slice(stored: StoredSlice, vat_range_hu: HuRange, caption: str, key: st
     picture = slice_picture(stored.hu_yx, stored.compartments.compartments_yx, stored.plane, display, vat_range_hu)
     place.image(picture, caption=caption, width="stretch", alt=f"Axial CT slice with tissue overlay. {caption}")
     shown = [layer for layer in layers if layer.name in display.layers]
-    place.markdown("  ".join(_swatch(layer.name, layer.colour) for layer in shown), unsafe_allow_html=True)
+    place.markdown("  ".join(swatch(layer.name, layer.colour) for layer in shown), unsafe_allow_html=True)
 
 
 def _controls(names: list[str], key: str) -> SliceDisplay:
@@ -47,9 +47,12 @@ def _controls(names: list[str], key: str) -> SliceDisplay:
     return SliceDisplay(window, frozenset(chosen), opacity, outlines)
 
 
-def _swatch(name: str, colour: tuple[int, int, int]) -> str:
+def swatch(name: str, colour: tuple[int, int, int]) -> str:
+    """HTML of a name with a square of its colour, for the legend of a picture."""
     red, green, blue = colour
-    return f"<span style='color:rgb({red},{green},{blue})'>■</span> {name}"
+    # The edge makes white seen on white.
+    style = f"color:rgb({red},{green},{blue});-webkit-text-stroke:0.5px gray"
+    return f"<span style='{style}'>■</span> {name}"
 
 
 def show_scouts(sagittal: ScoutImage | None, coronal: ScoutImage | None, levels: ScoutLevels) -> None:

@@ -1,8 +1,7 @@
 """A person's correction: the model's compartments folded with strokes, and the areas that follow.
 
 The server owns the mask: whatever a browser draws while the mouse moves, the mask is what `fold` makes of the strokes.
-A pixel belongs to a brush stroke when its middle lies within the radius of the line, to a polygon when its middle lies
-inside (even-odd, so that a loop in the outline is a hole).
+Which pixels a stroke touches is said by `sarcopenia.assessment.stroke_pixels`.
 """
 
 from collections.abc import Sequence
@@ -10,51 +9,21 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sarcopenia.assessment.anatomy_checks import FOUND_IN_SLICE, anatomy_flags
 from sarcopenia.assessment.composition import MUSCLE_HU, body_composition
 from sarcopenia.assessment.events import AssessmentArrays
 from sarcopenia.assessment.flags import area_flags, verdict_of
+from sarcopenia.assessment.stroke_pixels import touched_pixels
 from sarcopenia.domain.results import Compartment, CompartmentMap, Flag, Measurement, Severity
 from sarcopenia.domain.strokes import Stroke
 
 ABOUT_THE_MODELS_MASK: Final = frozenset(
-    {"area_uncertain", "area_rejected", "slab_differs", "implausible_area", "holes", "mask_corrected"}
+    {"area_uncertain", "area_rejected", "slab_differs", "implausible_area", "holes", "mask_corrected", "mask_reset"}
 )
 """Flags that say something of the mask; they do not hold for a mended one."""
-
-
-def rasterise(stroke: Stroke, shape_yx: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels (y, x) of an image of ``shape_yx`` that a stroke touches, whatever their HU."""
-    mask = np.zeros(shape_yx, dtype=bool)
-    path = np.asarray(stroke.path_xy, dtype=np.float64)
-    reach = 0.0 if stroke.tool.is_polygon else stroke.radius_px
-    first = np.maximum(np.ceil(path.min(axis=0) - reach), 0).astype(int)
-    last = np.minimum(np.floor(path.max(axis=0) + reach), np.array(shape_yx)[::-1] - 1).astype(int)
-    if (last < first).any():
-        return mask
-    y, x = np.mgrid[first[1] : last[1] + 1, first[0] : last[0] + 1]
-    inside = _inside_polygon(path, x, y) if stroke.tool.is_polygon else _near_line(path, stroke.radius_px, x, y)
-    mask[first[1] : last[1] + 1, first[0] : last[0] + 1] = inside
-    return mask
-
-
-def _inside_polygon(path_xy: NDArray[np.float64], x: NDArray[np.int_], y: NDArray[np.int_]) -> NDArray[np.bool_]:
-    # The linework method gives the even-odd area of an outline that crosses itself.
-    parts = shapely.get_parts(shapely.make_valid(shapely.Polygon(path_xy), method="linework"))
-    area = shapely.union_all(parts[shapely.area(parts) > 0])
-    shapely.prepare(area)
-    return np.asarray(shapely.contains_xy(area, x, y))
-
-
-def _near_line(
-    path_xy: NDArray[np.float64], radius_px: float, x: NDArray[np.int_], y: NDArray[np.int_]
-) -> NDArray[np.bool_]:
-    line = shapely.LineString(path_xy) if len(path_xy) > 1 else shapely.Point(path_xy[0])
-    shapely.prepare(line)
-    return np.asarray(shapely.dwithin(line, shapely.points(x, y), radius_px))
 
 
 def fold(model: CompartmentMap, hu_yx: NDArray[np.int16], strokes: Sequence[Stroke]) -> CompartmentMap:
@@ -68,29 +37,37 @@ def fold(model: CompartmentMap, hu_yx: NDArray[np.int16], strokes: Sequence[Stro
     hu_yx: int16 HU of the slice that the strokes were made on.
     """
     compartments, muscle = model.compartments_yx.copy(), model.muscle_yx.copy()
-    around = _without_wall(model.compartments_yx)
+    only_added = all(stroke.tool.adds for stroke in strokes)  # then nobody asks what lies around the wall
+    around = model.compartments_yx if only_added else _without_wall(model.compartments_yx)
     in_range = (hu_yx >= MUSCLE_HU[0]) & (hu_yx <= MUSCLE_HU[1])
     for stroke in strokes:
-        touched = rasterise(stroke, (hu_yx.shape[0], hu_yx.shape[1]))
-        if stroke.within_muscle_hu:
-            touched &= in_range
-        muscle[touched] = stroke.tool.adds
-        compartments[touched] = Compartment.MUSCLE_WALL if stroke.tool.adds else around[touched]
+        found = touched_pixels(stroke, (hu_yx.shape[0], hu_yx.shape[1]))
+        touched = found.mask_yx & in_range[found.window] if stroke.within_muscle_hu else found.mask_yx
+        muscle[found.window][touched] = stroke.tool.adds
+        now = Compartment.MUSCLE_WALL if stroke.tool.adds else around[found.window][touched]
+        compartments[found.window][touched] = now
     return CompartmentMap(compartments, muscle, model.muscle_spread_yx)
 
 
 def _without_wall(compartments_yx: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The map with every pixel of the wall replaced by the nearest pixel of another compartment."""
     wall = compartments_yx == Compartment.MUSCLE_WALL
-    nearest = ndimage.distance_transform_edt(wall, return_distances=False, return_indices=True)
-    return np.asarray(compartments_yx[tuple(nearest)])
+    if not wall.any():
+        return compartments_yx
+    [found] = ndimage.find_objects(wall.astype(np.uint8))
+    # A pixel outside of the frame around the wall is never nearer than one on it.
+    box = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in found)
+    nearest = ndimage.distance_transform_edt(wall[box], return_distances=False, return_indices=True)
+    around = compartments_yx.copy()
+    around[box] = compartments_yx[box][tuple(nearest)]
+    return around
 
 
 def corrected(measurement: Measurement, model: AssessmentArrays, strokes: Sequence[Stroke]) -> Measurement:
     """What a measurement becomes when its mask is mended.
 
-    Flags about the models' mask go, those about scan, level and image stay. The uncertainty stays that of the models'
-    mask, for what it says of the scan; nobody knows the one of a person's.
+    Flags about the models' mask go, those about scan, level and image stay, and the anatomy is looked at again. The
+    uncertainty stays that of the models' mask, for what it says of the scan; nobody knows the one of a person's.
 
     Parameters
     ----------
@@ -110,9 +87,10 @@ def corrected(measurement: Measurement, model: AssessmentArrays, strokes: Sequen
     after = body_composition(
         model.hu_yx, mended.compartments_yx, model.plane.pixel_area_mm2, before.vat_range_hu, mended.muscle_yx
     )
-    kept = [flag for flag in measurement.flags if flag.code not in ABOUT_THE_MODELS_MASK]
+    kept = [flag for flag in measurement.flags if flag.code not in ABOUT_THE_MODELS_MASK | FOUND_IN_SLICE]
+    anatomy = anatomy_flags(AssessmentArrays(model.hu_yx, mended, model.plane), measurement.level)
     told = Flag("mask_corrected", "The mask was mended by hand.", Severity.INFO)
-    flags = (*kept, *area_flags(after.sma_cm2, measurement.slab_sma_cm2), told)
+    flags = (*kept, *area_flags(after.sma_cm2, measurement.slab_sma_cm2), *anatomy, told)
     return replace(
         measurement,
         composition=after,
@@ -120,3 +98,13 @@ def corrected(measurement: Measurement, model: AssessmentArrays, strokes: Sequen
         verdict=verdict_of(flags),
         provenance=replace(measurement.provenance, strokes=tuple(strokes)),
     )
+
+
+def taken_back(models_own: Measurement) -> Measurement:
+    """What a corrected measurement becomes when all strokes are dropped: the models' own, with all it says of its mask.
+
+    A flag tells of it; the provenance has no stroke and is the models' own.
+    """
+    kept = [flag for flag in models_own.flags if flag.code != "mask_reset"]
+    told = Flag("mask_reset", "A correction was taken back: the mask is the AI's own again.", Severity.INFO)
+    return replace(models_own, flags=(*kept, told))

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from sarcopenia.assessment.composition import VAT_HU, HuRange
 from sarcopenia.domain.geometry import PlaneGeometry
-from sarcopenia.domain.results import CompartmentMap, Landmark, LevelFinding, Measurement, PatternFinding
+from sarcopenia.domain.results import (
+    CompartmentMap,
+    Landmark,
+    LevelFinding,
+    Measurement,
+    PatternFinding,
+    SliceRegistration,
+)
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,14 @@ class AssessmentOptions:
     vat_range_hu: HU range of visceral fat, named in the result.
     level: the vertebra that the person says the chosen slice shows, such as "L3"; ``None``: the nearest that was found.
     landmark: where in that vertebra the person took the slice.
+    registration: the chosen slice is the place of another scan's slice, not a person's choice.
     """
 
     slice_choice: int | str | None = None
     vat_range_hu: HuRange = VAT_HU
     level: str | None = None
     landmark: Landmark | None = None
+    registration: SliceRegistration | None = None
 
 
 class Stage(StrEnum):

@@ -11,6 +11,7 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcopenia.assessment.anatomy_checks import anatomy_flags
 from sarcopenia.assessment.composition import body_composition
 from sarcopenia.assessment.events import (
     STAGES,
@@ -30,6 +31,7 @@ from sarcopenia.assessment.quality import cut_edge, hole_fraction, muscle_is_cut
 from sarcopenia.assessment.scouts import make_scouts
 from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
+from sarcopenia.assessment.spine_course import SpineCourse, course_flags, spine_course
 from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
@@ -70,6 +72,7 @@ class _Search:
 
     level: LevelFinding | None
     scouts: Scouts | None
+    course: SpineCourse | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def assess(
     if view is not None:
         yield _event(Stage.LOCATE, "Counting vertebrae")
         search = _locate(volume, models, view)
-    target = _target(volume, search.level, given, options.level)
+    target = _target(volume, search.level, given, options)
     if target is None:
         yield AssessmentFinished(_without_l3(volume, models, search, options))
         return
@@ -152,21 +155,29 @@ def _look_along_spine(volume: CtVolume, *, required: bool) -> _SpineView | None:
 
 def _locate(volume: CtVolume, models: ModelClient, view: _SpineView) -> _Search:
     profile = models.locate_spine(view.projections.hu_czw)
-    return _Search(find_level(volume, profile, view.projections.z_mm), view.scouts)
+    level = find_level(volume, profile, view.projections.z_mm)
+    return _Search(level, view.scouts, spine_course(view.projections, level))
 
 
-def _target(volume: CtVolume, level: LevelFinding | None, given: int | None, named: str | None) -> _Target | None:
+def _target(
+    volume: CtVolume, level: LevelFinding | None, given: int | None, options: AssessmentOptions
+) -> _Target | None:
     """The slice to measure; ``None`` when L3 was looked for and is not in the scan."""
-    if given is not None and named is not None:
-        return _Target(given, named, LevelRule.PERSON, 1)
+    if given is not None and options.registration is not None:
+        return _Target(given, options.level, LevelRule.REGISTERED, _averaged(volume, given))
+    if given is not None and options.level is not None:
+        return _Target(given, options.level, LevelRule.PERSON, 1)
     if given is not None:
         return _Target(given, _label_at(volume, level, given), LevelRule.GIVEN_SLICE, 1)
     if level is None:
         return _Target(volume.geometry.shape_zyx[0] // 2, None, LevelRule.SINGLE_SLICE, 1)
     if level.l3 is None:
         return None
-    averaged = np.count_nonzero(averaging_weights(volume, level.l3.slice_index))
-    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, int(averaged))
+    return _Target(level.l3.slice_index, "L3", LevelRule.MID_L3, _averaged(volume, level.l3.slice_index))
+
+
+def _averaged(volume: CtVolume, slice_index: int) -> int:
+    return int(np.count_nonzero(averaging_weights(volume, slice_index)))
 
 
 def _weights(volume: CtVolume, slice_index: int, target: _Target) -> NDArray[np.float64]:
@@ -222,7 +233,13 @@ def _measured(
     cut = muscle_is_cut(edge, compartments_yx, arrays.plane)
     evidence = SliceEvidence(composition.sma_cm2, found.slab_sma_cm2, uncertainty, quality, bool(edge.any()), cut)
     rule = models.acceptance_rule()
-    flags = (*scan_flags(volume), *_level_flags(volume, search.level, target), *slice_flags(evidence, rule))
+    flags = (
+        *scan_flags(volume),
+        *_level_flags(volume, search.level, target),
+        *slice_flags(evidence, rule),
+        *course_flags(search.course, arrays.plane),
+        *anatomy_flags(arrays, target.level),
+    )
     measurement = Measurement(
         level=target.level,
         slice_index=target.slice_index,
@@ -266,6 +283,9 @@ def _quality(
 def _level_flags(volume: CtVolume, level: LevelFinding | None, target: _Target) -> list[Flag]:
     if target.rule is LevelRule.MID_L3 and level is not None:
         return level_flags(volume, level)
+    if target.rule is LevelRule.REGISTERED:
+        text = f"The slice is at the place of the baseline's {target.level}, found by registration of the spine."
+        return [Flag("level_registered", text, Severity.INFO)]
     if target.rule is LevelRule.PERSON:
         return [Flag("level_by_person", f"A person says that this slice shows {target.level}.", Severity.INFO)]
     name = f"at {target.level}" if target.level else "at an unknown level"
@@ -296,6 +316,7 @@ def _provenance(
         averaged_slices=target.averaged_slices,
         acceptance=rule,
         landmark=options.landmark,
+        registration=options.registration,
     )
 
 

@@ -23,6 +23,8 @@ from sarcopenia.inference.port import ModelClient
 
 RESEARCH_USE: Final = "Research use only – not a medical device. AI – not reviewed."
 MASK_SUFFIX: Final = ".nii.gz"
+MASK_NOTE: Final = "Research use only - not a medical device. AI - not reviewed."
+"""In the file itself; its header takes ASCII only."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ def write_masks(assessment: Assessment, volume: CtVolume, path: Path) -> tuple[P
     muscle_path = path.with_name(path.name.removesuffix(MASK_SUFFIX) + "_muscle" + MASK_SUFFIX)
     thickness = volume.header.slice_thickness_mm or volume.geometry.spacing_mm_zyx[0] or 1.0
     try:
-        write_slice_nifti(arrays.compartments.compartments_yx, arrays.plane, thickness, path)
-        write_slice_nifti(arrays.compartments.muscle_yx.astype("uint8"), arrays.plane, thickness, muscle_path)
+        write_slice_nifti(arrays.compartments.compartments_yx, arrays.plane, thickness, path, MASK_NOTE)
+        write_slice_nifti(
+            arrays.compartments.muscle_yx.astype("uint8"), arrays.plane, thickness, muscle_path, MASK_NOTE
+        )
     except OSError as error:
         raise ExchangeError(f"{path} could not be written: {error.strerror}.", "Choose another folder.") from error
     return path, muscle_path

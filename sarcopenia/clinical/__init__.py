@@ -1,33 +1,82 @@
-"""What a number means: indices and cut-off profiles, every number with its citation."""
+"""What a number means: indices, cut-off profiles, percentiles and evidence, every number with its citation."""
 
-from sarcopenia.clinical.confounders import CONFOUNDERS, Confounder, confounder_flags, not_asked
+from sarcopenia.clinical.confounders import (
+    CONFOUNDERS,
+    NOT_DETECTED,
+    Confounder,
+    confounder_flags,
+    looked_for,
+    not_asked,
+)
+from sarcopenia.clinical.evidence import (
+    MEASURE_WORDS,
+    PROCEDURE_NAMES,
+    Comparability,
+    EvidenceCard,
+    EvidenceSubject,
+    MuscleMeasure,
+    Procedure,
+    all_cards,
+    cards_for,
+    comparability,
+)
 from sarcopenia.clinical.indices import bmi_kg_m2, smi_cm2_m2
+from sarcopenia.clinical.percentiles import (
+    FifthPercentile,
+    NoPercentile,
+    Percentile,
+    Placement,
+    ReferenceCurve,
+    all_references,
+    percentiles_of,
+)
 from sarcopenia.clinical.profiles import (
-    NAMES,
-    UNITS,
     CutOffProfile,
     Limit,
     ProfileComparison,
-    ProfileSubject,
+    ProfileSummary,
     Standing,
     all_profiles,
     compare_with_profiles,
+    summarise,
 )
+from sarcopenia.clinical.subject import NAMES, UNITS, ProfileSubject
 
 __all__ = [
     "CONFOUNDERS",
+    "MEASURE_WORDS",
     "NAMES",
+    "NOT_DETECTED",
+    "PROCEDURE_NAMES",
     "UNITS",
+    "Comparability",
     "Confounder",
     "CutOffProfile",
+    "EvidenceCard",
+    "EvidenceSubject",
+    "FifthPercentile",
     "Limit",
+    "MuscleMeasure",
+    "NoPercentile",
+    "Percentile",
+    "Placement",
+    "Procedure",
     "ProfileComparison",
     "ProfileSubject",
+    "ProfileSummary",
+    "ReferenceCurve",
     "Standing",
+    "all_cards",
     "all_profiles",
+    "all_references",
     "bmi_kg_m2",
+    "cards_for",
+    "comparability",
     "compare_with_profiles",
     "confounder_flags",
+    "looked_for",
     "not_asked",
+    "percentiles_of",
     "smi_cm2_m2",
+    "summarise",
 ]

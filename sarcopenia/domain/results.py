@@ -70,12 +70,16 @@ class LevelAnchor(StrEnum):
 
 
 class LevelRule(StrEnum):
-    """How the measured slice was chosen; by a person, who also names the vertebra, in `PERSON`."""
+    """How the measured slice was chosen; by a person, who also names the vertebra, in `PERSON`.
+
+    In `REGISTERED` it is the place of another scan's slice, found by registration of the spine.
+    """
 
     MID_L3 = "mid_l3"
     GIVEN_SLICE = "given_slice"
     SINGLE_SLICE = "single_slice"
     PERSON = "person"
+    REGISTERED = "registered"
 
 
 class Landmark(StrEnum):
@@ -223,12 +227,55 @@ class AcceptanceRule:
 
 
 @dataclass(frozen=True)
+class SliceMatch:
+    """Where the slice of a baseline scan lies in a follow-up scan, and how well both spines fit there.
+
+    Attributes
+    ----------
+    slice_index: follow-up slice nearest to the matched height, 0-based, from the feet.
+    shift_mm: from the guess to the matched height along the follow-up's slice normal, positive to the head.
+    rotation_deg: angle of the whole rotation; in_plane_deg: its part about the long axis, from the patient's left to
+        the back.
+    similarity_before, similarity: normalised correlation of bone around the vertebra at the guess and at the match.
+    neighbour_similarity: the best at a neighbouring vertebra; ``None`` where the scan shows none.
+    baseline_point_lps_mm, follow_up_point_lps_mm: the same point of the spine in both scans.
+    trusted: whether the slice may be measured. reason: why, or why not, in a sentence.
+    """
+
+    slice_index: int
+    shift_mm: float
+    rotation_deg: float
+    in_plane_deg: float
+    similarity_before: float
+    similarity: float
+    neighbour_similarity: float | None
+    baseline_point_lps_mm: tuple[float, float, float]
+    follow_up_point_lps_mm: tuple[float, float, float]
+    trusted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class SliceRegistration:
+    """That a slice was taken at the place of another measurement's slice.
+
+    ``baseline_measurement_id`` is the record's number of that measurement, ``baseline_series_hash`` its series,
+    ``baseline_rule`` the rule by which its place was first chosen.
+    """
+
+    baseline_measurement_id: int
+    baseline_series_hash: str
+    baseline_rule: LevelRule
+    match: SliceMatch
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Everything needed to say where a number comes from.
 
     ``acceptance`` is ``None`` in measurements of earlier software. ``strokes`` are a person's, folded in their order
     into the mask of the models; a mask without strokes is the models' own. ``landmark`` is where a person took the
-    slice, ``None`` where the rule alone says it.
+    slice, ``None`` where the rule alone says it. ``registration`` is there where the slice is another scan's place.
     """
 
     models: tuple[ModelIdentity, ...]
@@ -240,6 +287,12 @@ class Provenance:
     acceptance: AcceptanceRule | None = None
     strokes: tuple[Stroke, ...] = ()
     landmark: Landmark | None = None
+    registration: SliceRegistration | None = None
+
+    @property
+    def place_rule(self) -> LevelRule:
+        """By which rule the place in the body was chosen: for a registered slice, that of its baseline."""
+        return self.level_rule if self.registration is None else self.registration.baseline_rule
 
 
 @dataclass(frozen=True)

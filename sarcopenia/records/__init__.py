@@ -1,6 +1,7 @@
 """Patients, scans, measurements, reviews, reports, jobs and audit in a database; pixels and masks in a blob store."""
 
 from sarcopenia.records.contexts import NO, NUMBER_RULES, YES, NewContext
+from sarcopenia.records.event_views import EventKind, EventWithdrawal, NewEvent, StoredEvent
 from sarcopenia.records.facade import Records, open_records
 from sarcopenia.records.job_views import (
     ACTIVE_STATES,
@@ -12,6 +13,7 @@ from sarcopenia.records.job_views import (
     Lease,
     UploadReceipt,
 )
+from sarcopenia.records.operation_views import NewOperation, OperationCancellation, PlannedOperation
 from sarcopenia.records.views import (
     AuditEntry,
     ContextEntry,
@@ -40,6 +42,7 @@ from sarcopenia.records.views import (
     StoredReview,
     StoredSlice,
 )
+from sarcopenia.records.work_items import WorkItem, WorkResult
 
 __all__ = [
     "ACTIVE_STATES",
@@ -51,6 +54,8 @@ __all__ = [
     "ContextEntry",
     "ContextKind",
     "ContextSource",
+    "EventKind",
+    "EventWithdrawal",
     "IdentityDecision",
     "IdentityFacts",
     "IdentityQuestion",
@@ -62,9 +67,13 @@ __all__ = [
     "MaskComparison",
     "MaskFormat",
     "NewContext",
+    "NewEvent",
     "NewMeasurement",
+    "NewOperation",
     "NewReading",
+    "OperationCancellation",
     "PatientSummary",
+    "PlannedOperation",
     "ReadingMasks",
     "Records",
     "ReportItem",
@@ -75,11 +84,14 @@ __all__ = [
     "ScoutImage",
     "StoredArrays",
     "StoredDraft",
+    "StoredEvent",
     "StoredMeasurement",
     "StoredReading",
     "StoredReport",
     "StoredReview",
     "StoredSlice",
     "UploadReceipt",
+    "WorkItem",
+    "WorkResult",
     "open_records",
 ]

@@ -35,6 +35,8 @@ NUMBER_RULES: Final = {
     ContextKind.HEIGHT: NumberRule("m", 1.20, 2.20),  # the range in which an SMI is given
     ContextKind.WEIGHT: NumberRule("kg", 20, 350),
     ContextKind.GRIP_STRENGTH: NumberRule("kg", 0, 120),
+    ContextKind.GAIT_SPEED: NumberRule("m/s", 0, 3),
+    ContextKind.SARC_F: NumberRule("points", 0, 10),
 }
 YES, NO = "yes", "no"
 TEXT_RULES: Final = {

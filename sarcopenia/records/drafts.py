@@ -29,6 +29,13 @@ class Drafts:
             row = _find(session, measurement_id, author)
             return None if row is None else _draft(row)
 
+    def of_scan(self, scan_id: int) -> tuple[StoredDraft, ...]:
+        """Drafts of everybody on every version of a scan, the oldest first."""
+        query = select(DraftRow).join(MeasurementRow, MeasurementRow.id == DraftRow.measurement_id)
+        with self._store.database.reading() as session:
+            rows = session.scalars(query.where(MeasurementRow.scan_id == scan_id).order_by(DraftRow.id))
+            return tuple(_draft(row) for row in rows)
+
     def save(self, measurement_id: int, author: str, strokes: Sequence[Stroke], on_revision: int) -> StoredDraft:
         """Replace the strokes of a draft that is still at ``on_revision``.
 

@@ -9,15 +9,19 @@ from sarcopenia.records.blobs import BlobStore
 from sarcopenia.records.contexts import Contexts
 from sarcopenia.records.database import Database
 from sarcopenia.records.drafts import Drafts
+from sarcopenia.records.events import Events
 from sarcopenia.records.job_queue import JobQueue
 from sarcopenia.records.jobs import Jobs
 from sarcopenia.records.measurements import Measurements
+from sarcopenia.records.operations import Operations
 from sarcopenia.records.patients import Patients
 from sarcopenia.records.readings import Readings
-from sarcopenia.records.reviews import Reports, Reviews
+from sarcopenia.records.reports import Reports
+from sarcopenia.records.reviews import Reviews
 from sarcopenia.records.scans import Scans
 from sarcopenia.records.store import AuditTrail, Store
 from sarcopenia.records.uploads import Uploads
+from sarcopenia.records.work_items import WorkItems
 from sarcopenia.settings import Settings
 
 
@@ -31,6 +35,9 @@ class Records(AbstractContextManager["Records"]):
     uploads, jobs: for pages: give files, watch, retry, answer.
     queue: for workers.
     patients, scans, measurements, contexts, reviews, reports, audit: what is known.
+    events: what happened to a patient beside the scans.
+    operations: the list of planned operations.
+    work_items: every scan as the work list shows it.
     drafts: what a person is painting.
     readings: masks that people drew outside the tool, against the models' own.
     """
@@ -43,7 +50,10 @@ class Records(AbstractContextManager["Records"]):
         self.contexts = Contexts(store)
         self.patients = Patients(store)
         self.scans = Scans(store, self.contexts)
+        self.work_items = WorkItems(store)
         self.measurements = Measurements(store)
+        self.events = Events(store)
+        self.operations = Operations(store)
         self.drafts = Drafts(store)
         self.readings = Readings(store)
         self.reviews = Reviews(store)

@@ -1,7 +1,7 @@
 """The tables of the records. Nothing outside `sarcopenia.records` sees a row; `views` holds what leaves.
 
-Times are UTC. Rows of `patient_context`, `measurement`, `measurement_blob`, `review`, `report`, `audit` and `reading`
-are never changed or deleted: triggers of the migrations refuse it (`IMMUTABLE_TABLES`), whoever asks.
+Times are UTC. Rows of the tables in `IMMUTABLE_TABLES` are never changed or deleted: triggers of the migrations refuse
+it, whoever asks.
 """
 
 from datetime import UTC, date, datetime
@@ -19,6 +19,8 @@ IMMUTABLE_TABLES: Final = (
     "report",
     "audit",
     "reading",
+    "patient_event",
+    "patient_event_withdrawal",
 )
 
 _SHA256: Final = String(64)
@@ -274,6 +276,62 @@ class ReadingRow(Base):
     recorded_at: Mapped[datetime]
 
 
+class EventRow(Base):
+    """Something that happened to a patient, on one day or from ``first_day`` to ``last_day``."""
+
+    __tablename__ = "patient_event"
+    __table_args__ = _NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"), index=True)
+    kind: Mapped[str] = mapped_column(_CODE)
+    first_day: Mapped[date]
+    last_day: Mapped[date | None]
+    note: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(_NAME)
+    recorded_at: Mapped[datetime]
+
+
+class EventWithdrawalRow(Base):
+    """The mark that an event was told by mistake; one at the most for every event."""
+
+    __tablename__ = "patient_event_withdrawal"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("patient_event.id"), primary_key=True, autoincrement=False)
+    author: Mapped[str] = mapped_column(_NAME)
+    reason: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+
+
+class OperationRow(Base):
+    """An operation that is planned; ``hospital_number`` names the patient where no page of a patient was open."""
+
+    __tablename__ = "planned_operation"
+    __table_args__ = _NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int | None] = mapped_column(ForeignKey("patient.id"), index=True)
+    hospital_number: Mapped[str] = mapped_column(Text)
+    patient_name: Mapped[str] = mapped_column(Text)
+    day: Mapped[date] = mapped_column(index=True)
+    procedure: Mapped[str] = mapped_column(_CODE)
+    surgeon: Mapped[str] = mapped_column(_NAME)
+    note: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(_NAME)
+    recorded_at: Mapped[datetime]
+
+
+class OperationCancellationRow(Base):
+    """The mark that an operation was taken off the list; one at the most for every operation."""
+
+    __tablename__ = "planned_operation_cancellation"
+
+    operation_id: Mapped[int] = mapped_column(ForeignKey("planned_operation.id"), primary_key=True, autoincrement=False)
+    author: Mapped[str] = mapped_column(_NAME)
+    reason: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+
+
 class ReportRow(Base):
     """Exactly which scans, measurements, reviews and context a report was made of."""
 
@@ -285,6 +343,15 @@ class ReportRow(Base):
     snapshot: Mapped[dict[str, Any]]
     author: Mapped[str] = mapped_column(_NAME)
     frozen_at: Mapped[datetime]
+
+
+class ReportDocumentRow(Base):
+    """The document of a report as it was handed out; one at the most for every report."""
+
+    __tablename__ = "report_document"
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), primary_key=True, autoincrement=False)
+    blob_sha256: Mapped[str] = mapped_column(_SHA256)
 
 
 class AuditRow(Base):

@@ -51,6 +51,21 @@ class Uploads:
                 job = new_job(session, upload.id, f"upload:{content_sha256}", self._store.now())
             return UploadReceipt(job.id, upload.id, already_known)
 
+    def measure_again(self, upload_id: int, *, author: str) -> UploadReceipt:
+        """Queue the assessment of a stored upload with the models that are served now.
+
+        A job under way is left to go on. Raises `RecordNotFoundError`: no such upload.
+        """
+        with self._store.database.writing() as session:
+            upload = session.get(UploadRow, upload_id)
+            if upload is None:
+                raise RecordNotFoundError(f"There is no upload {upload_id}.")
+            job = _active_job(session, upload_id)
+            if job is None:
+                job = new_job(session, upload_id, f"upload:{upload.content_sha256}", self._store.now())
+            self._store.audit(session, author, "upload.measured_again", f"upload:{upload_id}", job=job.id)
+            return UploadReceipt(job.id, upload_id, already_known=True)
+
     def read(self, upload_id: int) -> tuple[tuple[str, bytes], ...]:
         """Name and bytes of every file, in the order given; raises `RecordNotFoundError`."""
         query = select(UploadFileRow).where(UploadFileRow.upload_id == upload_id).order_by(UploadFileRow.position)

@@ -32,6 +32,8 @@ class ContextKind(StrEnum):
     WEIGHT = "weight"
     SEX = "sex"
     GRIP_STRENGTH = "grip_strength"
+    GAIT_SPEED = "gait_speed"
+    SARC_F = "sarc_f"
     PREGNANCY = "pregnancy"
     AMPUTATION = "amputation"
     PARALYSIS = "paralysis"
@@ -317,6 +319,8 @@ class ScanContext:
     weight: ContextEntry | None
     sex: ContextEntry | None
     grip_strength: ContextEntry | None
+    gait_speed: ContextEntry | None
+    sarc_f: ContextEntry | None
     pregnancy: ContextEntry | None
     amputation: ContextEntry | None
     paralysis: ContextEntry | None
@@ -347,7 +351,10 @@ class ReportItem:
 
 @dataclass(frozen=True)
 class StoredReport:
-    """The frozen ids of a report: reading them later gives exactly what was reported."""
+    """The frozen ids of a report: reading them later gives exactly what was reported.
+
+    ``document_sha256`` is the hash of the document that was handed out, ``None`` where none was.
+    """
 
     report_id: int
     patient_id: int
@@ -355,6 +362,8 @@ class StoredReport:
     context_entry_ids: tuple[int, ...]
     author: str
     frozen_at: datetime
+    operation_id: int | None = None
+    document_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -164,19 +163,6 @@ def test_patients_are_listed_and_searched(stack, phantom, chest, somebody):
     assert list(at.dataframe[0].value["Patient ID"]) == ["P-1"]
     at.text_input(key="patient-search").set_value("nobody of that name").run()
     assert "No patient matches" in texts(at)
-
-
-def test_the_trend_shows_every_scan_with_its_exact_numbers(stack, phantom, somebody):
-    first = stack.measure(phantom, study_date=date(2025, 1, 10), **somebody)
-    louder = replace(phantom, volume=replace(phantom.volume, hu_zyx=phantom.volume.hu_zyx + 1))
-    second = stack.measure(louder, study_date=date(2025, 7, 10), **somebody)
-    assert second.scan_id != first.scan_id
-    at = stack.page("patient", scan=str(second.scan_id))
-    assert len(at.get("plotly_chart")) == 3
-    table = next(frame.value for frame in at.dataframe if "Study date" in frame.value)
-    assert list(table["Study date"]) == ["2025-01-10", "2025-07-10"]
-    stored = stack.records.measurements.get(second.measurement_id)
-    assert table["SMA (cm²)"].iloc[1] == round(stored.measurement.composition.sma_cm2, 1)
 
 
 LABEL = "pattern classifier trained on simulated muscle loss; not independent of the measurement"

@@ -1,17 +1,11 @@
 """The review page in each of its states; the viewer's own behaviour is tested in a browser."""
 
-from dataclasses import replace
-from datetime import date
-
 import pytest
 
 from dashboard.result_view import NOT_REVIEWED
 from sarcopenia.domain.strokes import Stroke, StrokeTool
-from sarcopenia.domain.volume import PatientHeader
-from sarcopenia.phantom import make_phantom
 from sarcopenia.records import ReviewState
 from sarcopenia.review import store_correction
-from tests.app.conftest import SPEC
 
 ERASE = Stroke(StrokeTool.ERASER, ((60.0, 60.0), (80.0, 60.0)), 8.0, within_muscle_hu=False)
 
@@ -37,19 +31,6 @@ def button(at, label):
 @pytest.fixture
 def scan_id(stack, phantom):
     return stack.measure(phantom).scan_id
-
-
-def test_without_scans_the_work_list_says_what_to_do(stack):
-    assert "Upload one first" in words(stack.page("review"))
-
-
-def test_the_work_list_shows_states_and_filters(stack, phantom, scan_id):
-    at = stack.page("review")
-    rows = at.dataframe[0].value
-    assert rows["State"].tolist() == ["needs review"] or rows["State"].tolist() == ["new"]
-    assert NOT_REVIEWED in rows["Reviewed"][0]
-    at.text_input(key="work-search").set_value("nobody of that name").run()
-    assert "No scan matches" in words(at)
 
 
 def test_nobody_signs_or_paints_without_a_name(stack, scan_id):
@@ -139,11 +120,3 @@ def test_questions_that_are_answered_raise_flags_and_the_rest_stays_not_asked(st
     context = stack.records.contexts.for_scan(scan_id)
     assert (context.dialysis.value, context.dialysis.author) == ("yes", "Ann Lee")
     assert context.pregnancy is None
-
-
-def test_the_scan_before_is_shown_beside(stack, phantom):
-    patient = PatientHeader("P-1", "HOSPITAL", "DOE^JANE")
-    stack.measure(make_phantom(replace(SPEC, seed=6)), patient=patient, study_date=date(2025, 1, 1))
-    scan_id = stack.measure(phantom, patient=patient, study_date=date(2026, 1, 1)).scan_id
-    at = open_scan(stack, scan_id)
-    assert any(each.label.startswith("Previous scan: 2025-01-01, SMA") for each in at.expander)

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
+from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
+from sarcopenia.records import JobState, open_records
 from sarcopenia.settings import Settings
 
 CHROMIUM = "/usr/bin/chromium"
@@ -43,6 +45,14 @@ def muscle_pixel(muscle):
     counts = sum(np.roll(muscle, (dy, dx), (0, 1)).astype(int) for dy in range(-4, 5) for dx in range(-4, 5))
     y, x = np.unravel_index(counts.argmax(), counts.shape)
     return int(x), int(y)
+
+
+def give_name(page, name):
+    """Say who sits at the screen, where the page asks."""
+    field = page.get_by_label("Your name")
+    field.fill(name)
+    field.press("Enter")
+    field.wait_for(state="detached")
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +89,31 @@ def wait_for_address(process, log):
 def product_settings(product):
     environment, _ = product
     return Settings.from_environment(environment)
+
+
+@pytest.fixture
+def records(product_settings):
+    """The running product's records."""
+    with open_records(product_settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def measure(records, page):
+    """Give a volume to the running product and wait for its measurement; gives the scan's summary."""
+
+    def measure(volume):
+        files = [(file.name, file.content) for file in ct_series_bytes(volume, CtWriteOptions(is_phantom=True))]
+        job_id = records.uploads.submit(files, source="test").job_id
+        for _ in range(900):
+            status = records.jobs.status(job_id)
+            if status.state is JobState.DONE:
+                return records.scans.get(status.scan_id)
+            assert status.state is not JobState.FAILED, status.failure
+            page.wait_for_timeout(200)
+        raise AssertionError("the scan was not measured")
+
+    return measure
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_mend_reload_store_move_and_sign(page, product, records, scan_id, tmp_pa
     assert records.scans.get(scan_id).latest.review.state is ReviewState.SIGNED
     page.screenshot(path=tmp_path / "signed.png")
     keep_picture(tmp_path / "signed.png", "signed.png")
-    page.goto(f"{product[1]}/review")
+    page.goto(f"{product[1]}/worklist")
     page.get_by_test_id("stDataFrame").wait_for()
     page.wait_for_timeout(500)
     page.screenshot(path=tmp_path / "worklist.png")

@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from dashboard.images import WINDOWS
+from dashboard.viewer_payload import ADDED_COLOUR, REMOVED_COLOUR
 from sarcopenia.assessment.composition import muscle_mask
-from sarcopenia.assessment.correction import rasterise
 from sarcopenia.assessment.model_grid import CanonicalView
+from sarcopenia.assessment.stroke_pixels import touched_pixels
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.strokes import Stroke, StrokeTool
 from sarcopenia.phantom import make_phantom
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.browser
 APP = Path(__file__).with_name("viewer_app.py")
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 DOTS = "[{ tool: 'brush', path_xy: [[1, 1]], radius_px: 1, within_muscle_hu: false }]"
+ABOVE_THE_PICTURE = "canvas.getBoundingClientRect().top - viewer.root.getBoundingClientRect().top"
+TOGGLES = ("window", "layer", "uncertainty", "outlines", "tool")
 PLANES = {
     "supine": PlaneGeometry((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0), (384, 432)),
     "turned": PlaneGeometry((0.0, 0.0, 0.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (2.0, 1.0), (216, 384)),
@@ -87,7 +90,7 @@ class Driver:
 
     @property
     def canvas(self):
-        return self.page.locator("canvas[data-part='canvas']")
+        return self.page.locator("canvas[data-part='canvas']").first
 
     def js(self, expression):
         """Value of an expression over ``viewer``."""
@@ -147,7 +150,9 @@ class Driver:
         muscle, hu, facts = self.known()
         expected = muscle_mask(hu, self.model_compartments())
         for stroke in strokes_of(facts):
-            touched = rasterise(stroke, hu.shape)
+            found = touched_pixels(stroke, hu.shape)
+            touched = np.zeros(hu.shape, bool)
+            touched[found.window] = found.mask_yx
             if stroke.within_muscle_hu:
                 touched &= (hu >= -29) & (hu <= 150)
             expected[touched] = stroke.tool.adds
@@ -181,9 +186,9 @@ def open_viewer(app, chromium, tmp_path):
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
 
-    def opened(plane="supine", edit=True):
+    def opened(plane="supine", edit=True, more=""):
         (folder / "known.npz").unlink(missing_ok=True)
-        page.goto(f"{address}/?plane={plane}&edit={int(edit)}")
+        page.goto(f"{address}/?plane={plane}&edit={int(edit)}{more}")
         driver = Driver(page, folder, PLANES[plane])
         driver.canvas.wait_for()
         driver.wait("viewer && viewer.memory.zoom > 0 && viewer.cache.grey")
@@ -276,6 +281,113 @@ def test_erase_polygon_undo_redo_and_reset(open_viewer, plane):
     viewer.page.get_by_role("button", name="Reset to AI").click()
     viewer.wait_saved(0)
     assert np.array_equal(viewer.check_round_trip()[0], model)
+    viewer.page.get_by_role("button", name="Undo").click()  # a reset is one step
+    viewer.wait_saved(3)
+    assert np.array_equal(viewer.check_round_trip()[0], three)
+    viewer.canvas.press("Control+y")
+    viewer.wait_saved(0)
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_changes_against_the_ai_are_shown_pixel_by_pixel(open_viewer, plane):
+    viewer = open_viewer(plane)
+    model, hu, _ = viewer.known()
+    outline = viewer.page.get_by_role("button", name="AI outline")
+    assert outline.is_disabled()  # there is nothing to compare yet
+    x, y = muscle_pixel(model)
+    viewer.canvas.press("e")
+    viewer.drag((x - 5, y), (x + 5, y))
+    viewer.wait_saved(1)
+    viewer.canvas.press("b")
+    viewer.canvas.press("h")
+    x, y = fat_pixel(hu)
+    viewer.drag((x, y), (x + 5, y + 5))
+    viewer.wait_saved(2)
+    mended = viewer.check_round_trip()[0]
+    view = CanonicalView.of(viewer.plane)
+    expected = {"own": model, "added": mended & ~model, "removed": model & ~mended}
+    assert expected["added"].any()
+    assert expected["removed"].any()
+    for name, mask in expected.items():
+        shown = np.array(list(viewer.js(f"viewer.masks.compared.{name}.mask.join('')"))) == "1"
+        assert np.array_equal(shown.reshape(view.apply(mask).shape), view.apply(mask)), name
+
+    before = picture_of(viewer)
+    viewer.canvas.press("d")
+    assert picture_of(viewer) != before
+    rgb = viewer.js(
+        "(canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.join())"
+        "(viewer.cache.changes)"
+    )
+    rgba = np.array(rgb.split(","), dtype=int).reshape(*view.apply(model).shape, 4)
+    for name, colour in (("added", ADDED_COLOUR), ("removed", REMOVED_COLOUR)):
+        assert np.array_equal((rgba[..., :3] == colour).all(axis=2) & (rgba[..., 3] > 0), view.apply(expected[name]))
+    areas = {name: expected[name].sum() * viewer.plane.pixel_area_mm2 / 100 for name in ("added", "removed")}
+    legend = viewer.page.get_by_role("list", name="Compared with the AI").inner_text()
+    assert legend.split("\n") == [f"Added {areas['added']:.1f} cm²", f"Removed {areas['removed']:.1f} cm²"]
+
+    changes = picture_of(viewer)
+    outline.click()
+    assert outline.get_attribute("aria-pressed") == "true"
+    assert picture_of(viewer) != changes
+    viewer.page.get_by_role("button", name="Reset to AI").click()
+    viewer.wait_saved(0)
+    assert outline.is_disabled()
+    assert outline.get_attribute("aria-pressed") == "false"
+
+
+def test_the_slider_goes_through_the_series_by_keyboard_and_back_to_the_measured_slice(open_viewer):
+    viewer = open_viewer()
+    slider, back = viewer.page.get_by_role("slider", name="Slice"), viewer.page.get_by_role("button", name="Back to")
+    assert slider.get_attribute("aria-valuetext") == "Slice 1 of 0–5, z −7.5 mm (measured)"
+    assert back.is_disabled()
+    slider.focus()
+    for _ in range(2):
+        viewer.page.keyboard.press("ArrowRight")
+    viewer.wait("viewer.data.slice_index === 3")
+    viewer.page.locator("[data-part='sliceText']").get_by_text("Slice 3 of 0–5, z 2.5 mm", exact=True).wait_for()
+    viewer.page.keyboard.press("Home")
+    viewer.wait("viewer.data.slice_index === 0")
+    back.click()
+    viewer.wait("viewer.data.slice_index === 1")
+    assert slider.input_value() == "1"
+    viewer.canvas.press("ArrowUp")
+    viewer.wait("viewer.data.slice_index === 2")
+    viewer.canvas.press("m")
+    viewer.wait("viewer.data.slice_index === 1")
+
+
+def test_a_preview_is_dashed_outlines_with_its_name_in_the_picture(open_viewer):
+    viewer = open_viewer(more="&preview=1")
+    description = viewer.page.locator("[data-part='description']")
+    top = viewer.js(ABOVE_THE_PICTURE)
+    assert "Overlay: Muscle (SMA) as areas" in description.text_content()
+    viewer.canvas.press("ArrowUp")
+    viewer.wait("viewer.data.slice_index === 2")
+    words = description.text_content()
+    assert "Muscle (SMA) as dashed outlines" in words
+    assert words.endswith("Preview – not the measured slice")
+    assert viewer.js("viewer.parts.style.inert && viewer.parts.painting.inert")
+    assert viewer.js(ABOVE_THE_PICTURE) == top  # the picture does not jump
+    with_words = picture_of(viewer)
+    viewer.js("viewer.data.note = ''")
+    assert picture_of(viewer) != with_words
+
+
+def test_two_viewers_share_the_window_and_nothing_else(open_viewer):
+    viewer = open_viewer(more="&beside=1")
+    other = viewer.page.locator("canvas[data-part='canvas']").nth(1)
+    other.wait_for()
+    levels = viewer.page.locator("[data-part='level']")
+    viewer.canvas.press("3")
+    assert [each.split() for each in levels.all_inner_texts()] == [["W", "1800", "L", "400"]] * 2
+    viewer.drag((150, 150), (200, 120), button="right")
+    first, second = levels.all_inner_texts()
+    assert first == second
+    assert first.split() != ["W", "1800", "L", "400"]
+    other.press("l")
+    assert not viewer.js("viewer.memory.outlines")
+    assert other.evaluate("canvas => canvas.viewer.root.querySelector('[data-part=painting]').hidden")
 
 
 def test_escape_cancels_and_quick_strokes_all_arrive(open_viewer):
@@ -449,8 +561,20 @@ def test_keyboard_help_and_names(open_viewer, tmp_path, keep_picture):
     dialog.get_by_text("Fit the body").wait_for()
     viewer.page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
-    viewer.page.get_by_role("button", name="Hot keys").click()
+    opener = viewer.page.get_by_role("button", name="Hot keys")
+    opener.focus()
+    viewer.page.keyboard.press("Enter")
+    dialog.get_by_text("Back to the measured slice").wait_for()
+    viewer.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert opener.evaluate("button => button.getRootNode().activeElement === button")
+    assert opener.evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
+    opener.click()
     dialog.get_by_role("button", name="Close").click()
+    toggles = viewer.page.get_by_role("toolbar").get_by_role("button")
+    pressed = [each.get_attribute("aria-pressed") for each in toggles.all() if each.get_attribute("data-do") in TOGGLES]
+    assert len(pressed) == 16
+    assert set(pressed) == {"true", "false"}
     viewer.page.get_by_role("button", name="Brush").click()
     assert viewer.page.get_by_role("button", name="Brush").get_attribute("aria-pressed") == "true"
     viewer.canvas.press("]")

@@ -1,7 +1,8 @@
 """A page with nothing but the slice viewer; it writes down what the server knows, for the browser test to compare.
 
 Slices come from ``slices.npz`` in the folder ``VIEWER_APP_FOLDER``. ``?plane=turned`` stores them transposed, mirrored
-and with pixels that are twice as wide; ``?edit=0`` forbids painting.
+and with pixels that are twice as wide; ``?edit=0`` forbids painting; ``?beside=1`` shows a second viewer with the same
+window; ``?preview=1`` shows a preview on all slices but the measured one, which is slice 1.
 """
 
 import json
@@ -78,24 +79,33 @@ if st.button("Forget strokes"):
 if st.checkbox("Hide"):
     st.stop()
 
+MEASURED = 1
 index = st.session_state.index
 hu, compartments, plane = load(st.query_params.get("plane", "supine"), index)
-folded = fold(model_map(hu, compartments), hu, strokes())
-picture = ViewerSlice(hu, plane, f"Axial slice {index + 1} of a phantom at L3.", index, 6)
+model = model_map(hu, compartments)
+folded = fold(model, hu, strokes())
+is_preview = st.query_params.get("preview") == "1" and index != MEASURED
+note = "Preview – not the measured slice" if is_preview else ""
+caption = f"Axial slice {index + 1} of a phantom at L3."
+picture = ViewerSlice(hu, plane, caption, index, 6, 5.0 * index - 12.5, MEASURED, note)
+masks = ViewerMasks(folded, tissue_layers(VAT_HU), model.muscle_yx if strokes() else None, is_preview)
 error = None
 try:
     answer = show_viewer(
         "viewer",
         picture,
-        ViewerMasks(folded, tissue_layers(VAT_HU)),
+        masks,
         strokes(),
-        editable=st.query_params.get("edit", "1") == "1",
+        editable=st.query_params.get("edit", "1") == "1" and not is_preview,
+        link="shared",
     )
 except InputError as refused:
     error = f"{refused.message} {refused.next_step}"
     st.error(error)
     answer = None
 write_down(folded.muscle_yx, hu, error)
+if st.query_params.get("beside") == "1":
+    show_viewer("beside", ViewerSlice(hu, plane, "The scan before.", 0, 1), masks, link="shared")
 if answer is not None and answer.strokes is not None:
     st.session_state.strokes[index] = answer.strokes
 if answer is not None:

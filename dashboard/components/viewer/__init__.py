@@ -37,6 +37,7 @@ def show_viewer(
     *,
     editable: bool = False,
     height_px: int = 640,
+    link: str | None = None,
 ) -> ViewerAnswer:
     """Show a slice, and tell what was painted on it and how far it was scrolled since the last run.
 
@@ -48,13 +49,14 @@ def show_viewer(
     key: names the viewer; window, zoom and layers are remembered under it as long as the browser's page lives.
     strokes: strokes that ``masks`` already holds.
     height_px: height of the picture on the screen.
+    link: viewers with the same link share width and level of the window; without one each has its own.
 
     Raises
     ------
     InputError: the browser's answer is malformed, or was painted on another state than ``picture`` and ``strokes``.
     """
     state = shown_state(picture, strokes, editable=editable)
-    payload = build_payload(key, picture, masks, state) | {"height_px": height_px}
+    payload = build_payload(key, picture, masks, state) | {"height_px": height_px, "link": link or key}
     answer = _mount(key=key, data=payload, on_strokes_change=_nothing, on_scroll_change=_nothing)
     return parse_answer(answer.get("strokes"), answer.get("scroll"), state)
 

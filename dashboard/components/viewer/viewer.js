@@ -12,6 +12,8 @@ const SCROLL_MS = 80; // a fast wheel is gathered for this long
 const SCROLL_ANSWER_MS = 1500;
 const ZOOM_STEP = 1.25;
 const MAX_ZOOM = 60; // CSS pixels per mm
+const CHANGES_OPACITY = 0.8; // changes are few pixels, and nothing else lies over the slice then
+const PREVIEW_DASH = [6, 4]; // CSS pixels
 const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const KEY_HELP = [
   ["1 2 3 4", "Window: soft tissue, muscle, bone, lung"],
@@ -20,8 +22,12 @@ const KEY_HELP = [
   ["ctrl+wheel, + −", "Zoom around the pointer"],
   ["0", "Fit the body"],
   ["middle drag, space+drag", "Move the picture"],
+  ["m", "Back to the measured slice"],
   ["l", "Outlines or areas"],
-  ["?", "This list"],
+  ["u", "Uncertainty of the AI"],
+  ["a", "Outline of the AI's own mask, once it is mended"],
+  ["d", "Changes (difference) against the AI's own mask"],
+  ["?", "This list; Escape closes it"],
 ];
 const PAINT_HELP = [
   ["b, e", "Brush, eraser"],
@@ -31,11 +37,13 @@ const PAINT_HELP = [
   ["h", "Paint inside the HU range of muscle only"],
   ["Enter, double click", "Close the polygon"],
   ["Escape", "Cancel the stroke or polygon"],
-  ["ctrl+z, ctrl+y", "Undo, redo (also ctrl+shift+z)"],
+  ["ctrl+z, ctrl+y", "Undo, redo (also ctrl+shift+z); a reset too"],
 ];
 
 const viewers = new WeakMap(); // shadow root -> Viewer: Streamlit calls the export again for every payload
 const memories = new Map(); // component key -> what a person has set; survives reruns, slices and remounts
+const sharedWindows = new Map(); // link -> width and level of all viewers with that link
+const live = new Set(); // viewers of the page
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let viewer = viewers.get(parentElement);
@@ -49,11 +57,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => { if (!viewer.root.isConnected) viewer.dispose(); };
 }
 
-function remembered({ key, windows: [{ width, level }] }) {
+function remembered({ key, link, windows: [{ width, level }] }) {
+  if (!sharedWindows.has(link)) sharedWindows.set(link, { width, level });
   if (!memories.has(key)) {
     memories.set(key, {
-      width, level, zoom: 0, centre: [0, 0], fitted: true, format: "",
-      shown: null, uncertainty: false, outlines: false, opacity: 0.45,
+      window: sharedWindows.get(link), zoom: 0, centre: [0, 0], fitted: true, format: "",
+      shown: null, uncertainty: false, outlines: false, opacity: 0.45, ai: false, changes: false,
       tool: "", radius: 4, within: true,
     });
   }
@@ -114,7 +123,19 @@ async function decodeMasks(sent, picture) {
   const muscle = unpackBits(new Uint8Array(await unpack(sent.muscle)), compartments.length);
   const spread = sent.spread && new Uint8Array(await unpack(sent.spread.data));
   const layers = sent.layers.map((layer) => ({ ...layer, mask: layerMask(layer, picture, compartments, muscle) }));
-  return { key: sent.key, muscle, layers, spread, spreadTop: sent.spread?.top };
+  const own = sent.ai && unpackBits(new Uint8Array(await unpack(sent.ai.muscle)), compartments.length);
+  const compared = sent.ai && compare(sent.ai, picture, own, muscle);
+  return { key: sent.key, muscle, layers, spread, spreadTop: sent.spread?.top, compared, preview: sent.preview };
+}
+
+/** The models' own muscle, and what a person has added to it and removed; 0 or 1 for every displayed pixel. */
+function compare(colours, { index }, own, muscle) {
+  const where = (test) => fill(new Uint8Array(index.length), (i) => (test(own[index[i]], muscle[index[i]]) ? 1 : 0));
+  return {
+    own: { mask: where((ai) => ai), colour: colours.colour },
+    added: { mask: where((ai, mended) => !ai && mended), colour: colours.added_colour },
+    removed: { mask: where((ai, mended) => ai && !mended), colour: colours.removed_colour },
+  };
 }
 
 function unpackBits(packed, length) {
@@ -234,9 +255,11 @@ class Viewer {
     this.canvas = this.parts.canvas;
     this.canvas.viewer = this; // lets a test compare arrays instead of looking at pixels
     this.context = this.canvas.getContext("2d");
-    Object.assign(this, { turn: 0, steps: 0, wheelRest: 0, quietUntil: 0, space: false, data: null, picture: null });
-    Object.assign(this, { strokes: [], redoable: [], base: null, confirmed: "", confirmedCount: 0, sent: null });
-    Object.assign(this, { gesture: null, polygon: [], pointer: null, cache: {} });
+    Object.assign(this, { turn: 0, steps: 0, wheelRest: 0, quietUntil: 0, asked: 0, space: false });
+    Object.assign(this, { data: null, picture: null, masks: null, cache: {} });
+    Object.assign(this, { gesture: null, polygon: [], pointer: null, strokes: [], past: [], future: [] });
+    Object.assign(this, { base: null, confirmed: "", confirmedCount: 0, sent: null });
+    live.add(this);
     this.listen();
   }
 
@@ -255,6 +278,7 @@ class Viewer {
   }
 
   dispose() {
+    live.delete(this);
     this.observer.disconnect();
     clearTimeout(this.answerTimer);
     clearTimeout(this.scrollTimer);
@@ -290,7 +314,7 @@ class Viewer {
     clearTimeout(this.answerTimer);
     Object.assign(this, { base: data.revision, confirmed: told, confirmedCount: data.strokes.length, sent: null });
     if (!mine) { // the server's list wins over the browser's
-      Object.assign(this, { strokes: data.strokes, redoable: [] });
+      Object.assign(this, { strokes: data.strokes, past: [], future: [] });
       this.cancel();
     }
     this.say("");
@@ -326,8 +350,14 @@ class Viewer {
     const { data, masks, parts } = this;
     parts.stage.style.height = `${data.height_px}px`;
     this.canvas.setAttribute("aria-label", `${data.caption} (? lists the hot keys)`);
-    parts.painting.hidden = !data.editable;
-    parts.style.hidden = !masks;
+    // What other slices of the series lack stays where it is, or the picture would jump while a person scrolls.
+    this.memory.paints ||= data.editable;
+    parts.painting.hidden = !this.memory.paints;
+    parts.painting.inert = !data.editable;
+    parts.style.inert = !masks || masks.preview;
+    parts.layers.inert = !masks;
+    parts.slider.hidden = data.slice_count < 2;
+    parts.slice.max = data.slice_count - 1;
     parts.withinText.textContent = `${signed(data.muscle_hu[0])} to ${data.muscle_hu[1]} HU only`;
     this.buildButtons();
     const help = data.editable ? [...KEY_HELP, ...PAINT_HELP] : KEY_HELP;
@@ -338,9 +368,12 @@ class Viewer {
 
   /** Buttons of windows and layers; made again only when they change, so that none loses the focus. */
   buildButtons() {
-    const { windows } = this.data;
-    const layers = this.masks?.layers ?? [];
-    const made = JSON.stringify([windows, layers.map((layer) => layer.name), Boolean(this.masks?.spread)]);
+    if (this.made && !this.masks) return;
+    const { windows, editable } = this.data;
+    const { layers = [], spread, compared } = this.masks ?? {};
+    const comparable = Boolean(compared) || editable || this.made?.includes("comparable");
+    const names = layers.map((layer) => layer.name);
+    const made = JSON.stringify([windows, names, Boolean(spread), comparable ? "comparable" : ""]);
     if (made === this.made) return;
     this.made = made;
     this.parts.windows.replaceChildren(...windows.map(({ name }, i) => (
@@ -348,7 +381,13 @@ class Viewer {
     const toggles = layers.map(({ name, colour }) => (
       button("layer", name, name.match(/\((.+)\)/)?.[1] ?? name, name, `rgb(${colour})`)));
     const scale = `linear-gradient(to right, ${VIRIDIS.map((colour) => `rgb(${colour})`)})`;
-    if (this.masks?.spread) toggles.push(button("uncertainty", "", "Uncertainty", "Spread of the AI's answers", scale));
+    if (spread) {
+      toggles.push(button("uncertainty", "", "Uncertainty", "Uncertainty: spread of the AI's answers (u)", scale));
+    }
+    if (comparable) {
+      toggles.push(button("ai", "", "AI outline", "AI outline: the AI's own muscle mask, once it is mended (a)"));
+      toggles.push(button("changes", "", "Changes", "Changes: added and removed against the AI's own mask (d)"));
+    }
     this.parts.layers.replaceChildren(...toggles);
     this.parts.legend.querySelector("i").style.background = scale;
     this.parts.legendTop.textContent = this.masks?.spreadTop ?? "";
@@ -362,27 +401,93 @@ class Viewer {
       const pressed = this.isPressed(each.dataset.do, each.dataset.value);
       if (pressed !== undefined) each.setAttribute("aria-pressed", String(pressed));
     }
-    const disable = (name, off) => { this.root.querySelector(`[data-do="${name}"]`).disabled = off; };
-    disable("undo", !this.strokes.length);
+    const disable = (name, off) => {
+      const found = this.root.querySelector(`[data-do="${name}"]`);
+      if (found) found.disabled = off;
+    };
+    disable("ai", !this.masks?.compared);
+    disable("changes", !this.masks?.compared);
+    disable("undo", !this.past.length && !this.strokes.length);
     disable("reset", !this.strokes.length);
-    disable("redo", !this.redoable.length);
+    disable("redo", !this.future.length);
     Object.assign(parts.opacity, { value: memory.opacity, disabled: memory.outlines });
     parts.radius.value = memory.radius;
     parts.radiusText.textContent = `${memory.radius} px`;
     Object.assign(parts.within, { checked: memory.within, disabled: Boolean(this.tool()) && !adds(this.tool()) });
     parts.legend.hidden = !(memory.uncertainty && this.masks?.spread);
-    parts.level.textContent = `W ${signed(memory.width)}   L ${signed(memory.level)}`;
-    parts.place.textContent = data.slice_count > 1 ? `Slice ${data.slice_index} of 0–${data.slice_count - 1}` : "";
+    parts.level.textContent = `W ${signed(memory.window.width)}   L ${signed(memory.window.level)}`;
+    this.refreshPlace();
+    this.refreshCompared();
+    parts.description.textContent = this.described();
     this.readOut();
     this.redraw();
+  }
+
+  /** Which slice is shown, or has been asked for. */
+  refreshPlace() {
+    const { data, parts } = this;
+    const wanted = data.slice_count > 1 ? this.wanted() : data.slice_index;
+    const words = [data.slice_count > 1 ? `Slice ${wanted} of 0–${data.slice_count - 1}` : `Slice ${wanted}`];
+    const known = wanted === data.slice_index && data.z_mm !== null;
+    if (known) words.push(`z ${data.z_mm.toFixed(1).replace("-", "−")} mm`);
+    parts.place.textContent = words.join(", ");
+    const measured = wanted === data.measured_index;
+    parts.sliceText.textContent = words.join(", ") + (measured ? " (measured)" : "");
+    parts.slice.value = wanted;
+    parts.slice.setAttribute("aria-valuetext", parts.sliceText.textContent);
+    const back = this.root.querySelector('[data-do="measured"]');
+    back.hidden = data.measured_index === null || data.slice_count < 2;
+    back.disabled = measured;
+  }
+
+  /** Legend of what is compared with the AI's own mask; areas in cm². */
+  refreshCompared() {
+    const { memory, parts, picture } = this;
+    const compared = this.masks?.compared;
+    const shown = { own: memory.ai, added: memory.changes, removed: memory.changes };
+    const cm2 = ({ mask }) => (mask.reduce((sum, one) => sum + one, 0) * picture.spacing[0] * picture.spacing[1]) / 100;
+    if (compared) compared.words ??= {
+      own: "AI's own outline", added: `Added ${cm2(compared.added).toFixed(1)} cm²`,
+      removed: `Removed ${cm2(compared.removed).toFixed(1)} cm²`,
+    };
+    const names = compared ? Object.keys(shown).filter((name) => shown[name]) : [];
+    parts.compared.replaceChildren(...names.map((name) => {
+      const chip = element("span", { className: "chip on" });
+      chip.style.background = `rgb(${compared[name].colour})`;
+      return element("li", {}, [chip, compared.words[name]]);
+    }));
+    parts.compared.hidden = !names.length;
+  }
+
+  /** The picture in words, for those who cannot see it. */
+  described() {
+    const { memory, masks, data } = this;
+    const { width, level } = memory.window;
+    const layers = masks ? this.shownLayers().map((layer) => layer.name) : [];
+    const manner = masks?.preview ? "dashed outlines" : memory.outlines ? "outlines" : "areas";
+    const tissues = layers.length ? `${layers.join(", ")} as ${manner}` : "none";
+    const overlay = [this.comparing() ? "changes against the AI" : tissues];
+    if (memory.uncertainty && masks?.spread) overlay.push("uncertainty of the AI");
+    if (memory.ai && masks?.compared) overlay.push("outline of the AI's own mask");
+    return `Window width ${width}, level ${level} HU. Overlay: ${overlay.join(", ")}. ${data.note}`.trim();
+  }
+
+  comparing() {
+    return this.memory.changes && Boolean(this.masks?.compared);
+  }
+
+  /** Viewers that share the window show it at once. */
+  refreshLinked() {
+    for (const other of live) if (other !== this && other.memory.window === this.memory.window) other.refresh();
   }
 
   isPressed(what, value) {
     const { memory, data } = this;
     const { width, level } = data.windows[what === "window" ? value : 0];
-    if (what === "window") return width === memory.width && level === memory.level;
+    if (what === "window") return width === memory.window.width && level === memory.window.level;
     if (what === "layer") return Boolean(memory.shown?.has(value));
     if (what === "tool") return this.tool() === value;
+    if (what === "ai" || what === "changes") return memory[what] && Boolean(this.masks?.compared);
     return { outlines: memory.outlines, uncertainty: memory.uncertainty }[what];
   }
 
@@ -396,6 +501,7 @@ class Viewer {
     if (target === parts.opacity) memory.opacity = Number(target.value);
     if (target === parts.radius) memory.radius = Number(target.value);
     if (target === parts.within) memory.within = target.checked;
+    if (target === parts.slice) this.scroll(Number(target.value) - this.wanted());
     this.refresh();
   }
 
@@ -404,21 +510,27 @@ class Viewer {
     const { memory, data } = this;
     const toggle = (set, name) => (set.delete(name) ? set : set.add(name));
     const deeds = {
-      window: () => { ({ width: memory.width, level: memory.level } = data.windows[value]); },
+      window: () => {
+        Object.assign(memory.window, { width: data.windows[value].width, level: data.windows[value].level });
+        this.refreshLinked();
+      },
       layer: () => { memory.shown = toggle(memory.shown, value); this.cache.layers = null; },
       uncertainty: () => { memory.uncertainty = !memory.uncertainty; },
+      ai: () => { memory.ai = !memory.ai; },
+      changes: () => { memory.changes = !memory.changes; },
       outlines: () => { memory.outlines = !memory.outlines; },
       fit: () => this.fit(),
       zoomIn: () => this.zoomBy(ZOOM_STEP),
       zoomOut: () => this.zoomBy(1 / ZOOM_STEP),
       help: () => this.parts.help.showModal(),
       slice: () => this.scroll(value),
+      measured: () => this.scroll((data.measured_index ?? this.wanted()) - this.wanted()),
       tool: () => { this.cancel(); memory.tool = value; },
       radius: () => this.resizeBrush(value),
       within: () => { memory.within = !memory.within; },
-      undo: () => this.takeBack(1),
-      redo: () => this.change([...this.strokes, ...this.redoable.slice(-1)], this.redoable.slice(0, -1)),
-      reset: () => this.takeBack(this.strokes.length),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      reset: () => this.commit([]),
       close: () => this.closePolygon(),
       cancel: () => this.cancel(),
     };
@@ -453,6 +565,7 @@ class Viewer {
     if ("1234".includes(key) && this.data.windows[key - 1]) return ["window", key - 1];
     const always = {
       "+": ["zoomIn"], "=": ["zoomIn"], "-": ["zoomOut"], 0: ["fit"], l: ["outlines"], "?": ["help"], " ": ["space"],
+      a: ["ai"], d: ["changes"], m: ["measured"], u: ["uncertainty"],
       arrowup: ["slice", 1], arrowdown: ["slice", -1], pageup: ["slice", 5], pagedown: ["slice", -5],
     };
     const painting = {
@@ -510,12 +623,13 @@ class Viewer {
   }
 
   windowing() {
-    const { memory, pointer: [x0, y0] } = this;
-    const { width, level } = memory;
+    const { memory: { window: shared }, pointer: [x0, y0] } = this;
+    const { width, level } = shared;
     const speed = Math.max(width / 300, 0.5); // HU per CSS pixel: fine in narrow windows, fast in wide ones
     return { move: () => {
-      memory.width = Math.round(Math.max(width + (this.pointer[0] - x0) * speed, 1));
-      memory.level = Math.round(level - (this.pointer[1] - y0) * speed);
+      shared.width = Math.round(Math.max(width + (this.pointer[0] - x0) * speed, 1));
+      shared.level = Math.round(level - (this.pointer[1] - y0) * speed);
+      this.refreshLinked();
     } };
   }
 
@@ -536,10 +650,10 @@ class Viewer {
         const events = moved.getCoalescedEvents?.() ?? [];
         for (const each of events.length ? events : [moved]) extend(stroke.path_xy, this.pointAt(each));
         if (stroke.path_xy.length < this.data.limits.points - 100) return;
-        this.commit({ ...stroke, path_xy: stroke.path_xy.slice() }); // as long as a stroke may be: go on in a new one
+        this.add({ ...stroke, path_xy: stroke.path_xy.slice() }); // as long as a stroke may be: go on in a new one
         stroke.path_xy.splice(0, stroke.path_xy.length - 1);
       },
-      end: () => this.commit(stroke),
+      end: () => this.add(stroke),
     };
   }
 
@@ -581,7 +695,7 @@ class Viewer {
     const path = this.polygon;
     if (path.length < 3) return;
     this.polygon = [];
-    this.commit(this.newStroke(path));
+    this.add(this.newStroke(path));
   }
 
   /** Half pixels for small brushes, whole ones above 4. */
@@ -591,23 +705,34 @@ class Viewer {
     memory.radius = clamp(memory.radius + direction * step, 0.5, 30);
   }
 
-  /** The last strokes wait, the latest first, to be made again. */
-  takeBack(count) {
-    const kept = Math.max(this.strokes.length - count, 0);
-    this.change(this.strokes.slice(0, kept), [...this.redoable, ...this.strokes.slice(kept).toReversed()]);
+  add(stroke) {
+    this.commit([...this.strokes, stroke]);
   }
 
-  commit(stroke) {
-    this.change([...this.strokes, stroke], []);
+  /** Take a new list of strokes; the one before can be had again. */
+  commit(strokes) {
+    this.change(strokes, [...this.past, this.strokes], []);
   }
 
-  /** Take a new list of strokes and tell the server. */
-  change(strokes, redoable) {
+  /** The list before the last change; of strokes from an earlier visit one after the other. */
+  undo() {
+    if (!this.past.length && !this.strokes.length) return;
+    const before = this.past.at(-1) ?? this.strokes.slice(0, -1);
+    this.change(before, this.past.slice(0, -1), [...this.future, this.strokes]);
+  }
+
+  redo() {
+    const [after] = this.future.slice(-1);
+    if (after) this.change(after, [...this.past, this.strokes], this.future.slice(0, -1));
+  }
+
+  /** Take a list of strokes with its history and tell the server. */
+  change(strokes, past, future) {
     if (strokes.length > this.data.limits.strokes) {
       this.say(`A correction has at most ${this.data.limits.strokes} strokes`, true);
       return;
     }
-    Object.assign(this, { strokes, redoable });
+    Object.assign(this, { strokes, past, future });
     this.flush();
     this.refresh();
   }
@@ -637,7 +762,14 @@ class Viewer {
   scroll(steps) {
     if (this.gesture || this.polygon.length) return; // a slip of the wheel must not lose what is being drawn
     this.steps += steps;
+    this.refreshPlace();
     this.scrollTimer ??= setTimeout(() => this.sendScroll(), SCROLL_MS);
+  }
+
+  /** The slice that will be shown when every wish is fulfilled. */
+  wanted() {
+    const from = Date.now() < this.quietUntil ? this.asked : this.data.slice_index;
+    return clamp(from + this.steps, 0, this.data.slice_count - 1);
   }
 
   /** Ask for another slice, but never while an earlier wish or a stroke is under way. */
@@ -647,11 +779,11 @@ class Viewer {
       this.scroll(0);
       return;
     }
-    const { slice_index: index, slice_count: count } = this.data;
-    const delta = clamp(index + this.steps, 0, count - 1) - index;
+    const asked = this.wanted();
+    const delta = asked - this.data.slice_index;
     this.steps = 0;
     if (!delta) return;
-    this.quietUntil = Date.now() + SCROLL_ANSWER_MS;
+    Object.assign(this, { asked, quietUntil: Date.now() + SCROLL_ANSWER_MS });
     this.send("scroll", delta);
   }
 
@@ -740,7 +872,7 @@ class Viewer {
     this.drawBitmaps();
     this.drawStrokes();
     context.restore();
-    if (masks && memory.outlines) this.drawOutlines(matrix);
+    if (masks) this.drawOutlines(matrix);
     this.drawPolygon(matrix);
     this.drawBrush(matrix);
     this.annotate(width, height);
@@ -753,11 +885,15 @@ class Viewer {
     context.drawImage(this.grey(), 0, 0);
     if (!masks) return;
     context.imageSmoothingEnabled = false; // a mask is what it is, pixel by pixel
-    context.globalAlpha = memory.opacity;
-    if (!memory.outlines) {
+    context.globalAlpha = this.comparing() ? CHANGES_OPACITY : memory.opacity;
+    if (this.comparing()) {
+      this.cache.changes ??= layersBitmap(picture, [masks.compared.added, masks.compared.removed]);
+      context.drawImage(this.cache.changes, 0, 0);
+    } else if (!memory.outlines && !masks.preview) {
       this.cache.layers ??= layersBitmap(picture, this.shownLayers());
       context.drawImage(this.cache.layers, 0, 0);
     }
+    context.globalAlpha = memory.opacity;
     if (memory.uncertainty && masks.spread) {
       this.cache.spread ??= spreadBitmap(picture, masks.spread);
       context.imageSmoothingEnabled = true;
@@ -767,7 +903,7 @@ class Viewer {
   }
 
   grey() {
-    const { width, level } = this.memory;
+    const { width, level } = this.memory.window;
     const window = `${width}/${level}`;
     if (this.cache.grey?.window !== window) {
       this.cache.grey = { window, bitmap: greyBitmap(this.picture, width, level) };
@@ -782,12 +918,22 @@ class Viewer {
   }
 
   drawOutlines(matrix) {
-    for (const layer of this.shownLayers()) {
-      layer.outline ??= outline(layer.mask, this.picture);
-      const path = new Path2D();
-      path.addPath(layer.outline, matrix); // the line keeps its width whatever the zoom and the shape of pixels
-      this.line(path, `rgb(${layer.colour})`, 1.5);
-    }
+    const { memory, masks: { preview, compared }, context } = this;
+    const layers = (memory.outlines || preview) && !this.comparing() ? this.shownLayers() : [];
+    context.setLineDash(preview ? PREVIEW_DASH : []);
+    for (const layer of layers) this.line(this.outlineOf(layer, matrix), `rgb(${layer.colour})`, 1.5);
+    context.setLineDash([]);
+    if (!memory.ai || !compared) return;
+    const path = this.outlineOf(compared.own, matrix);
+    this.line(path, "rgb(0 0 0 / 0.8)", 3); // white alone would drown in bone
+    this.line(path, `rgb(${compared.own.colour})`, 1.25);
+  }
+
+  outlineOf(layer, matrix) {
+    layer.outline ??= outline(layer.mask, this.picture);
+    const path = new Path2D();
+    path.addPath(layer.outline, matrix); // the line keeps its width whatever the zoom and the shape of pixels
+    return path;
   }
 
   line(path, colour, width) {
@@ -857,6 +1003,7 @@ class Viewer {
     this.write(letters.top, width / 2, 16, 18);
     this.write(letters.bottom, width / 2, height - 16, 18);
     this.write(words, 12, height - 16, 13, "left");
+    this.write(this.data.note, 12, height - 36, 15, "left");
     this.drawScaleBar(width - 16, height - 16);
   }
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarcopenia.assessment.correction import corrected, fold, rasterise
+from sarcopenia.assessment.correction import corrected, fold, taken_back
 from sarcopenia.assessment.events import AssessmentArrays
 from sarcopenia.assessment.pipeline import run_assessment
+from sarcopenia.assessment.stroke_pixels import touched_pixels
 from sarcopenia.domain.results import Compartment, CompartmentMap, Flag, Severity, Verdict
 from sarcopenia.domain.strokes import MAX_POINTS, Stroke, StrokeTool
 from sarcopenia.inference.fake import FakeModelClient, known_spine
@@ -27,6 +29,13 @@ def polygon(*path: tuple[float, float], tool=StrokeTool.POLYGON_ADD, within=Fals
     return Stroke(tool, path, 0.0, within)
 
 
+def rasterise(stroke: Stroke, shape_yx: tuple[int, int]) -> np.ndarray:
+    """The touched pixels as a mask of the whole image."""
+    found, mask = touched_pixels(stroke, shape_yx), np.zeros(shape_yx, bool)
+    mask[found.window] = found.mask_yx
+    return mask
+
+
 def pixels(mask_yx: np.ndarray) -> set[tuple[int, int]]:
     """(x, y) of the pixels that are set."""
     return {(int(x), int(y)) for y, x in np.argwhere(mask_yx)}
@@ -38,19 +47,40 @@ def test_a_dab_is_the_pixels_whose_middle_lies_within_the_radius():
     assert pixels(rasterise(brush((3.4, 2.4), radius=0.3), (6, 8))) == set()
 
 
+def line_of(stroke: Stroke) -> shapely.Geometry:
+    return shapely.LineString(stroke.path_xy) if len(stroke.path_xy) > 1 else shapely.Point(stroke.path_xy[0])
+
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=5), st.floats(0.5, 6))
-def test_a_line_is_what_lies_near_its_nearest_segment(path, radius):
-    """Against the distance to each segment, written out."""
-    y, x = np.mgrid[:20, :18].astype(float)
-    near = np.full((20, 18), np.inf)
-    for (ax, ay), (bx, by) in zip(path, path[1:] or path, strict=False):
-        length = (bx - ax) ** 2 + (by - ay) ** 2
-        share = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0, 1) if length > 1e-12 else 0.0
-        near = np.minimum(near, np.hypot(x - ax - share * (bx - ax), y - ay - share * (by - ay)))
-    found = rasterise(brush(*path, radius=radius), (20, 18))
-    sure = np.abs(near - radius) > 1e-6
-    np.testing.assert_array_equal(found[sure], (near <= radius)[sure])
+@given(
+    st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=6), st.integers(1, 24).map(lambda half: half / 2)
+)
+def test_a_line_is_what_shapely_finds_within_the_radius(path, radius):
+    stroke = brush(*path, radius=radius)
+    y, x = np.mgrid[:20, :18]
+    far = shapely.distance(line_of(stroke), shapely.points(x, y))
+    found = rasterise(stroke, (20, 18))
+    # A processor that multiplies and adds in one step may round the last digit otherwise.
+    sure = np.abs(far - radius) > 1e-9
+    np.testing.assert_array_equal(found[sure], (far <= radius)[sure])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 4.0, 30.0]))
+def test_a_long_stroke_of_many_points_is_what_shapely_finds(seed, radius):
+    walk = 64 + np.random.default_rng(seed).normal(0, 3, (300, 2)).cumsum(axis=0)
+    stroke = brush(*map(tuple, walk.round(2).tolist()), radius=radius)
+    y, x = np.mgrid[:128, :140]
+    line = line_of(stroke)
+    shapely.prepare(line)
+    np.testing.assert_array_equal(rasterise(stroke, (128, 140)), shapely.dwithin(line, shapely.points(x, y), radius))
+
+
+@pytest.mark.parametrize("tip", [(3.0, 4.0), (13.0, 4.0), (3.0, 12.0), (13.0, 12.0)])
+def test_a_pixel_whose_middle_lies_just_on_the_radius_belongs_to_the_stroke(tip):
+    """The corners of 3-4-5 triangles around both ends."""
+    assert rasterise(brush((6, 8), (10, 8), radius=5.0), (20, 20))[int(tip[1]), int(tip[0])]
+    assert not rasterise(brush((6, 8), (10, 8), radius=4.999), (20, 20))[int(tip[1]), int(tip[0])]
 
 
 def test_a_polygon_is_what_lies_inside_and_a_crossing_outline_has_a_hole():
@@ -128,6 +158,25 @@ def test_what_is_taken_away_becomes_what_is_nearest(model):
     assert mended.compartments_yx[5, 4] == WALL
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.95))
+def test_erased_wall_becomes_one_of_the_nearest_others_wherever_the_wall_lies(seed, share):
+    """Against the distance to every other pixel, written out; the wall may reach the edges of the image."""
+    random = np.random.default_rng(seed)
+    compartments = random.choice([0, FAT, BONE], (7, 9)).astype(np.uint8)
+    compartments[random.random((7, 9)) < share] = WALL
+    compartments[random.integers(7), random.integers(9)] = FAT
+    maps = CompartmentMap(compartments, compartments == WALL, np.zeros((7, 9), np.float32))
+    everything = polygon((-1, -1), (9, -1), (9, 7), (-1, 7), tool=StrokeTool.POLYGON_REMOVE)
+    mended = fold(maps, np.zeros((7, 9), np.int16), [everything])
+    assert not mended.muscle_yx.any()
+    others = np.argwhere(compartments != WALL)
+    for y, x in np.ndindex(7, 9):
+        far = ((others - (y, x)) ** 2).sum(axis=1)
+        nearest = {int(compartments[tuple(place)]) for place in others[far == far.min()]}
+        assert int(mended.compartments_yx[y, x]) in nearest
+
+
 def test_strokes_hold_in_their_order_and_the_models_map_stays(model):
     maps, hu = model
     before = maps.compartments_yx.copy()
@@ -184,6 +233,13 @@ def test_a_mask_that_is_mended_is_no_longer_uncertain_but_may_be_implausible(ass
     height, width = assessment.arrays.hu_yx.shape
     all_of_it = polygon((-1, -1), (width, -1), (width, height), (-1, height))
     assert "implausible_area" in {f.code for f in corrected(doubted, assessment.arrays, [all_of_it]).flags}
+
+
+def test_a_correction_that_is_taken_back_is_the_models_own_measurement_with_a_word_about_it(assessment):
+    back = taken_back(assessment.measurement)
+    assert back.flags[:-1] == assessment.measurement.flags
+    assert (back.flags[-1].code, back.flags[-1].severity) == ("mask_reset", Severity.INFO)
+    assert replace(back, flags=assessment.measurement.flags) == assessment.measurement
 
 
 def test_there_must_be_something_to_mend(assessment):

@@ -1,6 +1,7 @@
 import base64
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,29 @@ def test_masks_arrive_as_they_are():
     assert [layer["name"] for layer in sent["layers"] if layer["is_muscle"]] == [MUSCLE_LAYER.name]
     bone = next(layer for layer in sent["layers"] if layer["label"] == Compartment.SPINE_BONE)
     assert bone["hu_range"] is None
+
+
+def test_the_models_own_muscle_arrives_where_there_is_something_to_compare():
+    mended = masks()
+    own = np.random.default_rng(4).random((ROWS, COLUMNS)) < 0.3
+    sent = payload(over=replace(mended, ai_muscle_yx=own))["masks"]
+    bits = np.unpackbits(decode(sent["ai"]["muscle"], np.uint8), count=ROWS * COLUMNS).astype(bool)
+    assert np.array_equal(bits.reshape(ROWS, COLUMNS), own)
+    colours = {tuple(sent["ai"][name]) for name in ("colour", "added_colour", "removed_colour")}
+    assert len(colours) == 3
+    alone = payload(over=mended)["masks"]
+    assert alone["ai"] is None
+    assert alone["key"] != sent["key"]
+
+
+def test_place_note_and_preview_arrive():
+    shown = replace(picture(), z_mm=np.float64(-512.5), measured_index=3, note="Preview")
+    sent = payload(shown, over=replace(masks(), preview=True))
+    assert (sent["z_mm"], sent["measured_index"], sent["note"]) == (-512.5, 3, "Preview")
+    assert sent["masks"]["preview"] is True
+    plain = payload(over=masks())
+    assert (plain["z_mm"], plain["measured_index"], plain["note"]) == (None, None, "")
+    assert plain["masks"]["preview"] is False
 
 
 def test_no_spread_no_uncertainty_layer():

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from datetime import date
 
 import pytest
 
@@ -15,18 +14,9 @@ from dashboard.result_view import (
     provenance_rows,
     sorted_flags,
 )
-from dashboard.trend_view import (
-    MEASURES,
-    TrendScan,
-    trend_figure,
-    trend_points,
-    trend_rows,
-    trend_words,
-    why_not_comparable,
-)
-from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, ModelIdentity, Severity, Verdict
+from sarcopenia.domain.results import AcceptanceRule, Flag, LevelRule, Severity, Verdict
 from sarcopenia.domain.volume import ContrastPhase, SeriesHeader, Sex
-from tests.unit.dashboard.measurements import MEASURED, PROVENANCE, WITHOUT_L3, with_sma
+from tests.unit.dashboard.measurements import MEASURED, PROVENANCE, WITHOUT_L3
 
 MAN = PersonAtScan(1.80, 80.0, Sex.MALE)
 NOBODY = PersonAtScan(None, None, Sex.UNKNOWN)
@@ -119,73 +109,6 @@ def test_comparisons_with_an_answer_come_first():
 
 def test_provenance_names_the_weights():
     assert any("ab" * 32 in row["Value"] for row in provenance_rows(MEASURED))
-
-
-def scan(day, sma, header=HEADER, person=MAN, **changes):
-    return TrendScan(day.toordinal(), day, with_sma(sma, **changes), header, person, reviewed=False, corrected=False)
-
-
-SCANS = (scan(date(2025, 6, 1), 150.0), scan(date(2025, 1, 1), 160.0), scan(date(2025, 12, 1), 140.0))
-
-
-def test_points_are_in_order_of_time_and_leave_out_what_was_not_measured():
-    unmeasured = replace(SCANS[0], measurement=WITHOUT_L3)
-    assert [point.sma for point in trend_points((*SCANS, unmeasured))] == [160.0, 150.0, 140.0]
-
-
-def test_the_error_bar_is_two_standard_deviations_of_the_ensemble():
-    point = trend_points(SCANS)[0]
-    assert point.sma_error == pytest.approx(2 * 0.01 * 160.0)
-    assert point.error(MEASURES[1]) == pytest.approx(2 * 0.01 * 160.0 / 1.80**2)
-    assert point.error(MEASURES[2]) == 0.0
-
-
-def test_only_usable_l3_slices_stand_in_the_trend_one_per_study():
-    rejected = replace(SCANS[0], measurement=with_sma(150.0, verdict=Verdict.REJECT))
-    at_l4 = replace(SCANS[0], measurement=with_sma(150.0, level="L4"))
-    assert [point.sma for point in trend_points((rejected, at_l4, SCANS[1]))] == [160.0]
-    again = replace(SCANS[1], measurement=with_sma(161.0))
-    assert [point.sma for point in trend_points((SCANS[1], again))] == [161.0]
-
-
-@pytest.mark.parametrize(
-    ("other", "reason"),
-    [
-        (scan(date(2025, 6, 1), 150.0, replace(HEADER, kvp=80.0)), "tube voltage"),
-        (scan(date(2025, 6, 1), 150.0, replace(HEADER, contrast_phase=ContrastPhase.PORTAL_VENOUS)), "contrast phase"),
-        (replace(SCANS[0], corrected=True), "correction"),
-    ],
-)
-def test_the_line_breaks_where_scans_are_not_comparable(other, reason):
-    assert reason in why_not_comparable(SCANS[1], other)
-    figure = trend_figure(trend_points((SCANS[1], other)), MEASURES[0])
-    assert len(figure.data) == 2
-    assert reason in figure.layout.annotations[0].text
-
-
-def test_comparable_scans_are_joined_and_the_axis_starts_at_zero():
-    figure = trend_figure(trend_points(SCANS), MEASURES[0])
-    assert len(figure.data) == 1
-    assert list(figure.data[0].y) == [160.0, 150.0, 140.0]
-    assert figure.layout.yaxis.range[0] == 0.0
-
-
-def test_another_quality_model_does_not_break_the_line():
-    rater = ModelIdentity("scan_quality", "1", "ef" * 32, "FP32", "fake")
-    models = (*PROVENANCE.models, rater)
-    rated = replace(SCANS[2], measurement=replace(SCANS[2].measurement, provenance=replace(PROVENANCE, models=models)))
-    assert why_not_comparable(SCANS[1], rated) == ""
-
-
-def test_a_missing_height_leaves_smi_out_but_keeps_sma():
-    points = trend_points(tuple(replace(s, person=NOBODY) for s in SCANS))
-    assert len(trend_figure(points, MEASURES[1]).data) == 0
-    assert trend_rows(points)[0]["SMI (cm²/m²)"] is None
-    assert trend_rows(points)[0]["SMA (cm²)"] == 160.0
-
-
-def test_the_chart_is_told_in_words():
-    assert "2025-06-01: 150.0" in trend_words(trend_points(SCANS), MEASURES[0])
 
 
 def test_pregnancy_forbids_every_comparison_and_is_a_flag():

@@ -243,3 +243,23 @@ def test_fact_that_cannot_be_true_is_refused_with_its_range(
     with pytest.raises(RecordError, match=said):
         records.contexts.add(patient_id, NewContext(kind, value, ContextSource.TYPED, None), author="Dr A")
     assert records.contexts.history(patient_id) == ()
+
+
+@pytest.mark.parametrize("state", [ReviewState.SIGNED, ReviewState.REJECTED])
+def test_newer_models_do_not_replace_what_a_person_reviewed(records: Records, store_scan: StoreScan, state) -> None:
+    scan_id = store_scan(patient_id="1")
+    reviewed = records.measurements.store(scan_id, new_measurement(request_key="a" * 64)).measurement_id
+    records.reviews.add(reviewed, state, author="Dr A", comment="x")
+    newer = records.measurements.store(scan_id, new_measurement(request_key="b" * 64)).measurement_id
+    assert records.scans.get(scan_id).latest.measurement_id == reviewed
+    assert [each.measurement_id for each in records.measurements.of_scan(scan_id)] == [reviewed, newer]
+    records.reviews.add(reviewed, ReviewState.WITHDRAWN, author="Dr A", comment="take the newer one")
+    assert records.scans.get(scan_id).latest.measurement_id == newer
+
+
+def test_newer_models_do_not_replace_a_correction(records: Records, store_scan: StoreScan) -> None:
+    scan_id = store_scan(patient_id="1")
+    first = records.measurements.store(scan_id, new_measurement(request_key="a" * 64)).measurement_id
+    corrected = records.measurements.store(scan_id, new_measurement(parent_id=first, author="Dr A")).measurement_id
+    records.measurements.store(scan_id, new_measurement(request_key="b" * 64))
+    assert records.scans.get(scan_id).latest.measurement_id == corrected

@@ -5,6 +5,7 @@ import hashlib
 import json
 import threading
 import typing
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,16 @@ from sarcopenia.domain.results import (
 )
 from sarcopenia.domain.strokes import Stroke, StrokeTool
 from sarcopenia.domain.volume import SeriesHeader
-from sarcopenia.records import ContextKind, ContextSource, NewContext, Records, ReviewState, open_records
+from sarcopenia.records import (
+    ContextKind,
+    ContextSource,
+    EventKind,
+    NewContext,
+    NewEvent,
+    Records,
+    ReviewState,
+    open_records,
+)
 from sarcopenia.records.arrays import pack, unpack
 from sarcopenia.records.blobs import BlobStore
 from sarcopenia.records.codec import decode, encode
@@ -213,6 +223,8 @@ def one_of_each(records: Records, store_scan) -> Records:
     records.reviews.add(measurement.measurement_id, ReviewState.SIGNED, author="Dr A")
     records.reports.freeze(patient_id, [measurement.measurement_id], [entry.entry_id], author="Dr A")
     records.readings.add(new_reading(scan_id))
+    event = records.events.add(patient_id, NewEvent(EventKind.OPERATION, date(2024, 1, 1)), author="Dr A")
+    records.events.withdraw(event.event_id, author="Dr A", reason="the wrong patient")
     return records
 
 
