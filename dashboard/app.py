@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.components.notices import show_error, show_research_use, show_server_trouble
+from dashboard.components.notices import mend_contrast, show_error, show_research_use, show_server_trouble
 from dashboard.services import get_services, model_health
 from sarcopenia.domain.errors import SarcopeniaError
 
@@ -21,6 +21,7 @@ navigation = st.navigation(
     ],
     position="top",
 )
+mend_contrast()
 show_research_use()
 try:
     get_services()

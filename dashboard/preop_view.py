@@ -24,7 +24,7 @@ from sarcopenia.clinical.evidence import (
 )
 from sarcopenia.clinical.percentiles import NoPercentile, percentiles_of
 from sarcopenia.clinical.profiles import CutOffProfile, ProfileComparison, all_profiles
-from sarcopenia.clinical.trend import Z95, Outcome
+from sarcopenia.clinical.trend import Z95, Outcome, standard_error
 from sarcopenia.domain.results import Severity, Verdict
 from sarcopenia.domain.volume import Sex
 from sarcopenia.records import PatientSummary, PlannedOperation, ReviewState, ScanSummary, StoredMeasurement
@@ -152,12 +152,13 @@ def sentence(case: PreopCase) -> str:
 
 
 def area_words(case: PreopCase) -> str:
-    """SMA with 1.96 SD of the scan's own uncertainty."""
-    composition, uncertainty = case.stored.measurement.composition, case.stored.measurement.uncertainty
+    """SMA with 1.96 standard errors of one scan: the ensemble's spread alone would promise too much."""
+    composition, point = case.stored.measurement.composition, case.trend.point_of(case.scan.scan_id)
     if composition is None:
         return MISSING
-    half = None if uncertainty is None else Z95 * uncertainty.sma_cov_percent / 100 * composition.sma_cm2
-    return f"{composition.sma_cm2:.0f}" + (" cm²" if half is None else f" ± {half:.0f} cm²")
+    if point is None or case.trend.errors is None:
+        return f"{composition.sma_cm2:.0f} cm²"
+    return f"{composition.sma_cm2:.0f} ± {Z95 * standard_error(point.value, case.trend.errors):.0f} cm²"
 
 
 def placement_words(case: PreopCase) -> str:
@@ -213,8 +214,8 @@ def change_line(case: PreopCase) -> str:
 
 def last_pair(case: PreopCase) -> tuple[TrendPoint, TrendPoint] | None:
     """The point of this scan and the one before it."""
-    points = case.trend.points
-    place = next((i for i, point in enumerate(points) if point.scan.scan_id == case.scan.scan_id), 0)
+    points, point = case.trend.points, case.trend.point_of(case.scan.scan_id)
+    place = 0 if point is None else points.index(point)
     return (points[place - 1], points[place]) if place else None
 
 
@@ -226,7 +227,7 @@ def number_rows(case: PreopCase) -> tuple[tuple[str, str], ...]:
     smi = smi_cm2_m2(found.sma_cm2, case.person.height_m)
     smi_text = "blank: no height is known" if smi is None else f"{smi:.1f} cm²/m² (height {case.person.height_m:.2f} m)"
     return (
-        ("SMA", f"{area_words(case)}"),
+        ("SMA", f"{area_words(case)}, 95 %: the largest of ensemble, published and own repeatability"),
         ("SMI", smi_text),
         ("SMD", MISSING if found.smd_hu is None else f"{found.smd_hu:.1f} HU"),
         ("LAMA", f"{found.lama_cm2:.1f} cm²"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sarcopenia.domain.results import ModelIdentity
 from sarcopenia.inference.contract import SARCOPENIA_CLASSIFIER, SCAN_QUALITY
-from sarcopenia.records import ReviewState, ScanSummary, StoredMeasurement
+from sarcopenia.records import ScanSummary
 
 _NOT_OF_THE_NUMBER = (SCAN_QUALITY, SARCOPENIA_CLASSIFIER)
 
@@ -26,14 +26,8 @@ def remeasure_plan(scans: Sequence[ScanSummary], present: Sequence[ModelIdentity
     """Sort the scans that were measured with other weights than the present ones."""
     served = _weights(present)
     older = [scan for scan in scans if scan.latest and _weights(scan.latest.measurement.provenance.models) != served]
-    kept = [scan for scan in older if scan.latest and is_a_persons(scan.latest)]
+    kept = [scan for scan in older if scan.latest and scan.latest.is_by_person]
     return RemeasurePlan(tuple(scan for scan in older if scan not in kept), tuple(kept))
-
-
-def is_a_persons(stored: StoredMeasurement) -> bool:
-    """Whether a person made this version, or signed or rejected it."""
-    review = stored.review
-    return stored.parent_id is not None or (review is not None and review.state is not ReviewState.WITHDRAWN)
 
 
 def _weights(models: Sequence[ModelIdentity]) -> set[tuple[str, str]]:

@@ -15,6 +15,8 @@ _SHOWN_SLICE = "shown_slice"
 _READING = "last_reading_id"
 _BULK = "bulk_outcome"
 _WORK_LIST = "work_list_parameters"
+PROFILE_KEY = "cut_off_profile"
+"""Key of the widget that chooses the cut-off profile of the pre-operative page."""
 SCAN_PARAMETER = "scan"
 """Query parameter that makes a result a link."""
 OPERATION_PARAMETER = "operation"
@@ -96,6 +98,12 @@ def person() -> str:
 def name_person(name: str) -> None:
     """Remember the name that was typed."""
     st.session_state[_PERSON] = name.strip()
+
+
+def chosen_profile() -> str:
+    """Id of the cut-off profile that a person chose; "" leaves it to the operation."""
+    profile_id: str = st.session_state.get(PROFILE_KEY, "")
+    return profile_id
 
 
 def shown_slice(measurement_id: int) -> int | None:

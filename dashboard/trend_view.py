@@ -115,6 +115,10 @@ class Trend:
             left = left[len(run) :]
         return tuple(found)
 
+    def point_of(self, scan_id: int) -> TrendPoint | None:
+        """Point of a scan; ``None`` where it has none."""
+        return next((point for point in self.points if point.scan.scan_id == scan_id), None)
+
     def change(self, before: TrendPoint, after: TrendPoint) -> Change:
         """What may be said of two points."""
         return judge_change(before.value, after.value, self.errors)

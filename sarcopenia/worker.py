@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from threading import Event, Thread
 from typing import Final
 from uuid import uuid4
@@ -62,7 +63,9 @@ BACK_OFF_S: Final = 5.0
 BACK_OFF_FACTOR: Final = 4.0
 """Pauses of 5, 20, 80 … s between attempts: a restart of the inference server takes about ten seconds."""
 
-MEASURED_BEFORE: Final = "This series has been measured before with the same models; the result of that time is shown."
+MEASURED_BEFORE: Final = (
+    "This series has been measured before with the same software and models; the result of that time is shown."
+)
 KNOWN_SERIES: Final = "This series is known from an earlier upload; it has been measured again with the present models."
 
 
@@ -203,9 +206,10 @@ def run_until_signalled(worker: Worker) -> None:
 
 
 def request_key(series_hash: str, models: Sequence[ModelIdentity], options: AssessmentOptions) -> str:
-    """SHA-256 of what is asked: the same series, weights and options give the same measurement."""
+    """SHA-256 of what is asked: the same series, software, weights and options give the same measurement."""
     asked = {
         "series": series_hash,
+        "software": metadata.version("sarcopenia-dashboard"),
         "models": sorted((m.name, m.version, m.onnx_sha256) for m in models),
         "slice": options.slice_choice,
         "vat_range_hu": options.vat_range_hu,

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.notices import show_error
 from dashboard.components.operation_list import show_list
-from dashboard.components.preop import choose_profile, show_case
+from dashboard.components.preop import show_case
 from dashboard.components.scan import person_at
 from dashboard.components.signing import show_person
 from dashboard.event_view import holding
@@ -71,7 +71,7 @@ def build_case(services: Services, subject: Subject, profile_id: str, today: dat
     )
 
 
-def show_one(services: Services, author: str, today: date) -> None:
+def show_one(services: Services, today: date) -> None:
     """One patient before an operation."""
     number = state.linked_number(state.OPERATION_PARAMETER)
     operation = None if number is None else services.records.operations.get(number)
@@ -83,23 +83,21 @@ def show_one(services: Services, author: str, today: date) -> None:
         st.warning(f"Taken off the list by {operation.cancelled.author}: {operation.cancelled.reason}")
     subject = linked_subject(services, operation)
     if subject is not None:
-        place = st.container()
-        case = build_case(services, subject, choose_profile(), today)
-        with place:
-            if case is None:
-                st.subheader(f"{subject.patient.display_name} · {operation_words(operation)}")
-                st.info("No scan of this patient has a measurement at L3.")
-            else:
-                show_case(services, case, author)
+        case = build_case(services, subject, state.chosen_profile(), today)
+        if case is None:
+            st.subheader(f"{subject.patient.display_name} · {operation_words(operation)}")
+            st.info("No scan of this patient has a measurement at L3.")
+        else:
+            show_case(services, case)
     if operation is not None and operation.cancelled is None:
-        _show_cancel(services, operation, author)
+        _show_cancel(services, operation)
 
 
-def _show_cancel(services: Services, operation: PlannedOperation, author: str) -> None:
+def _show_cancel(services: Services, operation: PlannedOperation) -> None:
     with st.expander("Take this operation off the list"), st.form("cancel"):
         reason = st.text_input("Reason, for example: moved, done, cancelled")
         if st.form_submit_button("Take it off"):
-            services.records.operations.cancel(operation.operation_id, author=author, reason=reason)
+            services.records.operations.cancel(operation.operation_id, author=state.person(), reason=reason)
             state.link_number(state.OPERATION_PARAMETER, None)
             st.rerun()
 
@@ -108,14 +106,13 @@ def page() -> None:
     """The page from top to bottom."""
     st.title("Pre-op")
     services = get_services()
-    author = show_person()
     today = date.today()  # a theatre's list goes by the local day
     try:
         linked = [state.linked_number(name) for name in (state.OPERATION_PARAMETER, state.PATIENT_PARAMETER)]
         if any(number is not None for number in linked):
-            show_one(services, author, today)
+            show_one(services, today)
         else:
-            show_list(services, author, today)
+            show_list(services, show_person(), today)
     except SarcopeniaError as error:
         show_error(error)
 

@@ -68,7 +68,7 @@ def page() -> None:
     services = get_services()
     job_id, scan_id = state.current_job(), state.linked_scan()
     nothing_shown = job_id is None and scan_id is None
-    st.header("Upload a CT scan")
+    st.title("Upload a CT scan")
     with st.expander("Upload a scan" if nothing_shown else "Upload another scan", expanded=nothing_shown):
         show_uploader(services)
     try:

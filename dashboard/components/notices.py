@@ -6,6 +6,13 @@ from dashboard.result_view import RESEARCH_USE
 from sarcopenia.domain.errors import SarcopeniaError
 from sarcopenia.inference.port import ModelHealth
 
+PRIMARY_BUTTONS = 'button[kind^="primary"]'
+
+
+def mend_contrast() -> None:
+    """Dark letters on primary buttons in the dark theme: Streamlit sets white ones on its light blue, 2.3:1."""
+    st.html(f"<style>{PRIMARY_BUTTONS} p, {PRIMARY_BUTTONS} span {{ color: light-dark(#ffffff, #0b1015); }}</style>")
+
 
 def show_research_use() -> None:
     """The line that no page may miss."""

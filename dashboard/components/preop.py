@@ -6,6 +6,8 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.notices import show_error
 from dashboard.components.result import show_flags
+from dashboard.components.scan import AUTHOR
+from dashboard.components.signing import show_person
 from dashboard.preop_view import (
     PreopCase,
     change_line,
@@ -39,13 +41,7 @@ from sarcopenia.records import (
 PROPOSED = "the one of the operation, if there is one"
 
 
-def choose_profile() -> str:
-    """Id of the cut-off profile of the sentence; "" leaves it to the operation."""
-    names = {"": PROPOSED} | {profile.id: profile.name for profile in all_profiles()}
-    return st.selectbox("Cut-off profile of the sentence", list(names), format_func=names.__getitem__, key="profile")
-
-
-def show_case(services: Services, case: PreopCase, author: str) -> None:
+def show_case(services: Services, case: PreopCase) -> None:
     """Above the fold the finding, below it everything else."""
     context = services.records.contexts.for_scan(case.scan.scan_id)
     _show_finding(case)
@@ -55,9 +51,9 @@ def show_case(services: Services, case: PreopCase, author: str) -> None:
     patient.page_link("app_pages/patient.py", label="Change over time", query_params=links)
     _show_profiles(case)
     _show_confounders(case)
-    _show_function(services, case, context, author)
+    _show_function(services, case, context)
     _show_evidence(case)
-    _show_reports(services, case, context, author)
+    _show_reports(services, case, context)
 
 
 def _show_finding(case: PreopCase) -> None:
@@ -78,6 +74,10 @@ def _show_profiles(case: PreopCase) -> None:
     with st.expander("Numbers, percentiles and all cut-off profiles"):
         st.dataframe(pd.DataFrame(number_rows(case), columns=["Measure", "Value"]), hide_index=True, width="stretch")
         st.dataframe(pd.DataFrame(placement_rows(case)), hide_index=True, width="stretch")
+        names = {"": PROPOSED} | {profile.id: profile.name for profile in all_profiles()}
+        st.selectbox(
+            "Cut-off profile of the sentence", list(names), format_func=names.__getitem__, key=state.PROFILE_KEY
+        )
         if not case.signed:
             st.caption("Cut-off profiles are compared after a signature.")
             return
@@ -92,7 +92,7 @@ def _show_confounders(case: PreopCase) -> None:
         show_flags(case.stored.measurement, case.person)
 
 
-def _show_function(services: Services, case: PreopCase, context: ScanContext, author: str) -> None:
+def _show_function(services: Services, case: PreopCase, context: ScanContext) -> None:
     """EWGSOP2 fields: what was tested, what it changes, and a form for it."""
     entries = (context.grip_strength, context.gait_speed, context.sarc_f)
     with st.expander("Strength and performance (EWGSOP2)"):
@@ -106,22 +106,20 @@ def _show_function(services: Services, case: PreopCase, context: ScanContext, au
                 third.number_input("SARC-F (points)", 0, 10, value=None, step=1),
             )
             if st.form_submit_button("Save"):
-                _save_function(services, case, values, author)
+                _save_function(services, case, values)
 
 
 def _number(entry: ContextEntry | None) -> float | None:
     return None if entry is None else float(entry.value)
 
 
-def _save_function(
-    services: Services, case: PreopCase, values: tuple[float | None, float | None, int | None], author: str
-) -> None:
+def _save_function(services: Services, case: PreopCase, values: tuple[float | None, float | None, int | None]) -> None:
     kinds = (ContextKind.GRIP_STRENGTH, ContextKind.GAIT_SPEED, ContextKind.SARC_F)
     try:
         for kind, value in zip(kinds, values, strict=True):
             if value is not None:
                 fact = NewContext(kind, float(value), ContextSource.MEASURED, case.scan.study_date)
-                services.records.contexts.add(case.patient.patient_id, fact, author=author or "dashboard")
+                services.records.contexts.add(case.patient.patient_id, fact, author=state.person() or AUTHOR)
     except SarcopeniaError as error:
         show_error(error)
         return
@@ -141,10 +139,11 @@ def _show_evidence(case: PreopCase) -> None:
             st.markdown("No evidence is stored for this operation.")
 
 
-def _show_reports(services: Services, case: PreopCase, context: ScanContext, author: str) -> None:
+def _show_reports(services: Services, case: PreopCase, context: ScanContext) -> None:
     """Make a report, and hand out again what was handed out before."""
     st.subheader("Report")
     st.caption(statement(case))
+    author = show_person()
     if st.button("Make a report (PDF)", icon=":material/picture_as_pdf:", disabled=not author):
         try:
             _make_report(services, case, context, author)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from inference_server.evaluation.out_of_fold import EvaluatedSlice
 from sarcopenia.clinical import ProfileSubject, Standing, all_profiles, compare_with_profiles
-from sarcopenia.clinical.profiles import REQUIRED_LEVEL
+from sarcopenia.clinical.subject import REQUIRED_LEVEL
 from sarcopenia.domain.volume import ContrastPhase, Sex
 
 

@@ -33,6 +33,7 @@ from sarcopenia.assessment.segmentation import SegmentedSlice, segment_slices
 from sarcopenia.assessment.slices import AVERAGED_THICKNESS_MM, averaging_weights, resolve_slice, slab_slices, slice_hu
 from sarcopenia.assessment.spine_course import SpineCourse, course_flags, spine_course
 from sarcopenia.assessment.spine_projection import SpineProjections, coarse_block, find_midline, project_spine
+from sarcopenia.clinical.confounders import codes_to_look_for
 from sarcopenia.domain.errors import NoBodyError
 from sarcopenia.domain.geometry import PlaneGeometry
 from sarcopenia.domain.results import (
@@ -251,7 +252,10 @@ def _measured(
         quality=quality,
         flags=flags,
         verdict=verdict_of(flags),
-        provenance=_provenance(volume, models, target, options, rule),
+        provenance=replace(
+            _provenance(volume, models, target, options, rule),
+            looked_for=codes_to_look_for(target.level, target.rule),
+        ),
     )
     return Assessment(measurement, arrays, search.level, search.scouts, found.pattern)
 

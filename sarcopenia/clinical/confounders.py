@@ -112,13 +112,17 @@ def may_show_abdomen(level: str | None) -> bool:
     return level is None or level.startswith("L")
 
 
-def looked_for(measurement: Measurement) -> tuple[str, ...]:
-    """What was looked for in the image of a measurement; nothing where no slice was measured."""
-    if measurement.composition is None:
-        return ()
+def codes_to_look_for(level: str | None, rule: LevelRule) -> tuple[str, ...]:
+    """Codes of what can be looked for in a slice at a level that was chosen by a rule."""
     scopes = {Scope.EVERY_SLICE}
-    if may_show_abdomen(measurement.level):
+    if may_show_abdomen(level):
         scopes.add(Scope.ABDOMEN)
-    if measurement.level is not None and measurement.provenance.level_rule is not LevelRule.SINGLE_SLICE:
+    if level is not None and rule is not LevelRule.SINGLE_SLICE:
         scopes.add(Scope.SPINE)
-    return tuple(each.words for each in DETECTED_CONFOUNDERS if each.scope in scopes)
+    return tuple(each.code for each in DETECTED_CONFOUNDERS if each.scope in scopes)
+
+
+def looked_for(measurement: Measurement) -> tuple[str, ...]:
+    """What was looked for in the image of a measurement, in words; nothing in measurements of earlier software."""
+    codes = measurement.provenance.looked_for
+    return tuple(each.words for each in DETECTED_CONFOUNDERS if each.code in codes)

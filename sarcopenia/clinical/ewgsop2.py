@@ -55,5 +55,5 @@ def _speed_words(gait_speed_m_s: float | None) -> str:
     if gait_speed_m_s is None:
         return f"Gait speed not tested: {LOW_GAIT_SPEED_M_S:g} m/s or less would make a confirmed sarcopenia severe."
     if gait_speed_m_s <= LOW_GAIT_SPEED_M_S:
-        return f"Gait speed {gait_speed_m_s:g} m/s (≤ {LOW_GAIT_SPEED_M_S:g}): would make a confirmed sarcopenia severe."
+        return f"Gait speed {gait_speed_m_s:g} m/s (≤ {LOW_GAIT_SPEED_M_S:g}): makes a confirmed sarcopenia severe."
     return f"Gait speed {gait_speed_m_s:g} m/s (> {LOW_GAIT_SPEED_M_S:g}): not low."

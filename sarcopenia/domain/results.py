@@ -276,6 +276,7 @@ class Provenance:
     ``acceptance`` is ``None`` in measurements of earlier software. ``strokes`` are a person's, folded in their order
     into the mask of the models; a mask without strokes is the models' own. ``landmark`` is where a person took the
     slice, ``None`` where the rule alone says it. ``registration`` is there where the slice is another scan's place.
+    ``looked_for`` are the codes of the confounders that were looked for in the image; earlier software looked for none.
     """
 
     models: tuple[ModelIdentity, ...]
@@ -288,6 +289,7 @@ class Provenance:
     strokes: tuple[Stroke, ...] = ()
     landmark: Landmark | None = None
     registration: SliceRegistration | None = None
+    looked_for: tuple[str, ...] = ()
 
     @property
     def place_rule(self) -> LevelRule:

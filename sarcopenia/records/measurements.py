@@ -15,7 +15,7 @@ from sarcopenia.records.patient_groups import root_id
 from sarcopenia.records.reviews import latest_reviews
 from sarcopenia.records.schema import MeasurementBlobRow, MeasurementRow, PatientRow, PatternFindingRow, ScanRow
 from sarcopenia.records.store import Store
-from sarcopenia.records.views import NewMeasurement, ReviewState, StoredArrays, StoredMeasurement, StoredReview
+from sarcopenia.records.views import NewMeasurement, StoredArrays, StoredMeasurement, StoredReview
 
 
 class Measurements:
@@ -119,14 +119,8 @@ def latest_of_scans(session: Session, scan_ids: Iterable[int]) -> dict[int, Stor
     child = aliased(MeasurementRow)
     replaced = select(child.id).where(child.parent_id == MeasurementRow.id).exists()
     query = _selection().where(MeasurementRow.scan_id.in_(list(scan_ids)), ~replaced)
-    found = sorted(read_measurements(session, query), key=lambda each: (_is_by_person(each), each.measurement_id))
+    found = sorted(read_measurements(session, query), key=lambda each: (each.is_by_person, each.measurement_id))
     return {each.scan_id: each for each in found}
-
-
-def _is_by_person(stored: StoredMeasurement) -> bool:
-    """Whether a person made a measurement or said something of it that still holds."""
-    reviewed = stored.review is not None and stored.review.state is not ReviewState.WITHDRAWN
-    return stored.parent_id is not None or reviewed
 
 
 def read_measurements(session: Session, query: Select[Any]) -> Sequence[StoredMeasurement]:

@@ -120,6 +120,12 @@ class StoredMeasurement:
     muscle_sha256: str | None
     review: "StoredReview | None"
 
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person made this version, or said something of it that still holds."""
+        reviewed = self.review is not None and self.review.state is not ReviewState.WITHDRAWN
+        return self.parent_id is not None or reviewed
+
 
 @dataclass(frozen=True)
 class ScanSummary:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 from pypdf import PdfReader
 
+from dashboard import state
 from dashboard.preop_view import OLD_CT_DAYS, UNSIGNED
 from dashboard.result_view import NOT_REVIEWED
 from sarcopenia.domain.volume import PatientHeader, Sex
@@ -94,7 +95,7 @@ def test_a_signed_number_is_held_against_the_profile_of_the_operation(stack, jan
 def test_a_person_may_choose_another_profile(stack, jane):
     signed(stack, jane)
     at = stack.page("preop", operation=str(plan(stack).operation_id))
-    at.selectbox(key="profile").set_value("prado_2008").run()
+    at.selectbox(key=state.PROFILE_KEY).set_value("prado_2008").run()
     assert "Prado 2008" in headline(at)
     assert "Matsubara" not in headline(at)
 

@@ -27,8 +27,9 @@ def test_from_the_list_to_the_pdf(page, product, product_settings, records, meas
     page.get_by_text("Enter an operation").click()
     page.get_by_role("textbox", name="Hospital number", exact=True).fill("DEMO-002")
     page.get_by_role("textbox", name="Surgeon", exact=True).fill("Dr S")
-    page.get_by_test_id("stDateInput").locator("input").first.fill(SOON.strftime("%Y/%m/%d"))
-    page.get_by_role("textbox", name="Note", exact=True).click()  # closes the calendar, which keeps the date
+    page.get_by_test_id("stDateInput").get_by_role("spinbutton").first.click()
+    page.keyboard.type(SOON.strftime("%Y%m%d"))
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_test_id("stDataFrame").wait_for()
     (planned,) = records.operations.planned(date.today())

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from sarcopenia.clinical import CONFOUNDERS, NOT_DETECTED, confounder_flags, looked_for, not_asked
+from sarcopenia.clinical.confounders import DETECTED_CONFOUNDERS, codes_to_look_for
 from sarcopenia.domain.results import LevelRule, Severity
 from sarcopenia.records import ContextKind
 from tests.unit.dashboard.measurements import MEASURED
@@ -27,17 +28,21 @@ def test_no_and_not_asked_raise_nothing_but_are_told_apart():
     assert len(not_asked({})) == len(CONFOUNDERS)
 
 
-def test_what_was_looked_for_follows_from_what_was_measured():
-    lumbar = looked_for(MEASURED)
-    assert {"metal", "oedema under the skin", "curved spine"} <= set(lumbar)
-    chest = looked_for(replace(MEASURED, level="T10"))
+def test_what_can_be_looked_for_follows_from_the_slice():
+    assert {"metal", "subcutaneous_oedema", "spine_curved"} <= set(codes_to_look_for("L3", LevelRule.MID_L3))
+    chest = codes_to_look_for("T10", LevelRule.GIVEN_SLICE)
     assert "metal" in chest
-    assert "oedema under the skin" not in chest
-    single = replace(MEASURED.provenance, level_rule=LevelRule.SINGLE_SLICE)
-    assert "curved spine" not in looked_for(replace(MEASURED, level=None, provenance=single))
-    assert looked_for(replace(MEASURED, composition=None)) == ()
+    assert "subcutaneous_oedema" not in chest
+    assert "spine_curved" not in codes_to_look_for(None, LevelRule.SINGLE_SLICE)
+
+
+def test_a_measurement_tells_what_was_looked_for_and_one_of_earlier_software_nothing():
+    provenance = replace(MEASURED.provenance, looked_for=("metal", "hernia"))
+    assert looked_for(replace(MEASURED, provenance=provenance)) == ("metal", "large hernia")
+    assert looked_for(MEASURED) == ()
 
 
 def test_what_is_looked_for_is_neither_asked_nor_said_to_be_undetected():
-    assert not set(looked_for(MEASURED)) & set(NOT_DETECTED)
-    assert not set(looked_for(MEASURED)) & {each.question for each in CONFOUNDERS}
+    words = {each.words for each in DETECTED_CONFOUNDERS}
+    assert not words & set(NOT_DETECTED)
+    assert not words & {each.question for each in CONFOUNDERS}
