@@ -12,7 +12,7 @@ from typing import Final
 from dashboard.result_view import MISSING, PersonAtScan, profile_subject
 from dashboard.review_view import review_words, version_words
 from dashboard.trend_view import SMA, Trend, TrendPoint, change_words
-from sarcopenia.clinical import ProfileSubject, compare_with_profiles, smi_cm2_m2
+from sarcopenia.clinical import NAMES, ProfileSubject, compare_with_profiles, smi_cm2_m2
 from sarcopenia.clinical.evidence import (
     MEASURE_WORDS,
     PROCEDURE_NAMES,
@@ -241,7 +241,8 @@ def placement_rows(case: PreopCase) -> list[dict[str, str]]:
     """Place in every reference, or why there is none."""
     if case.subject is None:
         return []
-    return [{"Place among people": place.words} for place in percentiles_of(case.subject, case.age_years)]
+    places = percentiles_of(case.subject, case.age_years)
+    return [{"Place among people": f"{NAMES[place.measure]}: {place.words}"} for place in places]
 
 
 def evidence_subject(case: PreopCase) -> EvidenceSubject:

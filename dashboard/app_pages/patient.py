@@ -64,14 +64,15 @@ def show_one(services: Services, patient_id: int) -> None:
     dated = dated_trend_scans(records, scans)
     show_trend(patient, dated, agreed, holding(events))
     show_remeasure(services, scans)
-    _show_same_place(services, scans)
-    show_events(services, patient_id, events)
+    author = show_person()
+    _show_same_place(services, scans, author)
+    show_events(services, patient_id, events, author)
     bodies = [body_at_scan(each.study_date, records.contexts.for_scan(each.scan_id)) for each in dated]
     show_history(history, bodies, agreed)
     _show_choice(services, scans)
 
 
-def _show_same_place(services: Services, scans: tuple[ScanSummary, ...]) -> None:
+def _show_same_place(services: Services, scans: tuple[ScanSummary, ...], author: str) -> None:
     """Two scans of the patient at the same place of the spine: which ones, and then the pair."""
     measured = [scan for scan in scans if scan.latest is not None and scan.latest.measurement.composition is not None]
     if len(measured) < 2:
@@ -82,7 +83,7 @@ def _show_same_place(services: Services, scans: tuple[ScanSummary, ...]) -> None
         baseline = first.selectbox("Baseline", measured, format_func=lambda scan: labels[scan.scan_id])
         later = [scan for scan in measured if scan.scan_id != baseline.scan_id]
         follow_up = second.selectbox("Follow-up", later, len(later) - 1, format_func=lambda scan: labels[scan.scan_id])
-        show_follow_up(services, baseline, follow_up, show_person())
+        show_follow_up(services, baseline, follow_up, author)
 
 
 def scan_label(scan: ScanSummary) -> str:

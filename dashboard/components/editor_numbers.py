@@ -21,7 +21,9 @@ def show_numbers(services: Services, editing: Editing, author: str) -> None:
     )
     delta = f"{difference.area_cm2:+.1f} cm² against AI" if editing.strokes else None
     sma, smd = st.columns(2)
-    sma.metric("SMA (cm²)", f"{now.sma_cm2:.1f}", delta, delta_color="off")
+    level = editing.stored.measurement.level
+    at = "" if level in (None, "L3") else f" at {level}"
+    sma.metric(f"SMA{at} (cm²)", f"{now.sma_cm2:.1f}", delta, delta_color="off")
     smd.metric("SMD (HU)", MISSING if now.smd_hu is None else f"{now.smd_hu:.1f}")
     areas = (("LAMA", now.lama_cm2), ("SAT", now.sat_cm2), ("VAT", now.vat_cm2), ("IMAT", now.imat_cm2))
     st.markdown(" · ".join(f"{name} {value:.1f} cm²" for name, value in areas))

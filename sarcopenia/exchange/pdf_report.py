@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
@@ -140,6 +141,7 @@ def _first_page(content: ReportContent, width: float) -> list[Flowable]:
             [[beside, numbers]],
             colWidths=[PICTURE_WIDTH + 6 * mm, width - PICTURE_WIDTH - 6 * mm],
             style=TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]),
+            hAlign="LEFT",
         ),
     ]
     parts += [paragraph(f"• {note}", BODY) for note in content.notes]
@@ -171,7 +173,7 @@ def _pairs(pairs: Sequence[tuple[str, str]], width: float) -> Table:
         cells.append([paragraph("", SMALL), paragraph("", BODY)])
     rows = [left + right for left, right in zip(cells[::2], cells[1::2], strict=True)]
     style = TableStyle([("BACKGROUND", (0, 0), (-1, -1), SHADE), ("VALIGN", (0, 0), (-1, -1), "TOP")])
-    return Table(rows, colWidths=[width * share for share in (0.15, 0.35, 0.15, 0.35)], style=style)
+    return Table(rows, colWidths=[width * share for share in (0.1, 0.4, 0.1, 0.4)], style=style, hAlign="LEFT")
 
 
 def _table(table: ReportTable, width: float) -> list[Flowable]:
@@ -189,12 +191,25 @@ def _table(table: ReportTable, width: float) -> list[Flowable]:
             ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
         ]
     )
-    set_table = Table(cells, colWidths=_column_widths(table, width), style=style, repeatRows=1)
+    set_table = Table(cells, colWidths=_column_widths(table, width), style=style, repeatRows=1, hAlign="LEFT")
     note = [paragraph(table.note, SMALL)] if table.note else []
     return [paragraph(table.title, HEADING), set_table, *note]
 
 
 def _column_widths(table: ReportTable, width: float) -> list[float]:
-    columns = zip(table.columns, *table.rows, strict=True)
-    longest = [min(max(6, *(len(cell) for cell in column)), 48) for column in columns]
-    return [width * each / sum(longest) for each in longest]
+    """No word is broken where the width allows it; what is left goes to the columns with long texts."""
+    columns = [tuple(dict.fromkeys(cells)) for cells in zip(table.columns, *table.rows, strict=True)]
+    least = [max(_text_width(word) for cell in cells for word in cell.split() or [""]) for cells in columns]
+    wanted = [max(_text_width(cell) for cell in cells) for cells in columns]
+    if sum(least) >= width:
+        return [width * each / sum(least) for each in least]
+    lacking = [max(full - narrow, 0.0) for full, narrow in zip(wanted, least, strict=True)]
+    share = (width - sum(least)) / (sum(lacking) or 1.0)
+    if share >= 1 or not sum(lacking):  # every cell fits on one line: the columns keep their proportions
+        return [width * each / sum(wanted) for each in wanted]
+    return [narrow + share * extra for narrow, extra in zip(least, lacking, strict=True)]
+
+
+def _text_width(text: str) -> float:
+    """Width of a cell with these words on one line, with its padding."""
+    return float(stringWidth(plain(text), SMALL.fontName, SMALL.fontSize)) + 13

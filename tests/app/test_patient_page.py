@@ -75,9 +75,9 @@ def test_a_patient_without_a_usable_scan_says_why(stack, chest, somebody):
 
 def test_an_event_is_added_shown_and_withdrawn(stack, two_scans):
     at = stack.page("patient", scan=str(two_scans[0].scan_id))
+    field(at.text_input, "Your name").set_value("Dr A").run()
     field(at.date_input, "Day, or first day").set_value(date(2025, 7, 1))
     field(at.text_input, "Note").set_value("right hemicolectomy")
-    field(at.text_input, "Your name").set_value("Dr A")
     field(at.button, "Add event").click().run()
     assert not at.exception
     (event,) = stack.records.events.of_patient(two_scans[0].patient_id)

@@ -22,6 +22,11 @@ def scan(measure):
     return measure(demo_studies()[0].phantom().volume)
 
 
+def describe(node):
+    """What is at fault, and why, short enough to be read in a log."""
+    return node["html"][:160], node["failureSummary"][:220]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_a_serious_fault(page, product, scan, theme):
     _, address = product

@@ -68,7 +68,7 @@ def test_upload_measure_trend_and_the_same_number_everywhere(
 
     page.goto(f"{address}/patient?scan={scan_id}")
     page.get_by_test_id("stPlotlyChart").first.wait_for()
-    assert page.get_by_test_id("stPlotlyChart").count() == 3
+    assert page.get_by_test_id("stPlotlyChart").count() == 1
     page.get_by_text("Where this number comes from").wait_for()
     assert sma_on(page) == shown
 
