@@ -8,20 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from sarcopenia.assessment.composition import muscle_mask
-from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.phantom import PhantomSpec, make_phantom
-from sarcopenia.records import JobState, open_records
 from tests.drawn_masks import nifti_mask
 
 pytestmark = [pytest.mark.browser, pytest.mark.triton]
 
 SPEC = PhantomSpec(seed=41, pixel_spacing_mm=1.5, shape_yx=(256, 288), slice_spacing_mm=6.0)
-
-
-@pytest.fixture
-def records(product_settings):
-    with open_records(product_settings) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +27,18 @@ def truth_zyx(phantom):
 
 
 @pytest.fixture
-def scan(records, page, phantom):
+def scan(measure, phantom):
     """The phantom's scan, measured by the running product."""
-    files = [(file.name, file.content) for file in ct_series_bytes(phantom.volume, CtWriteOptions(is_phantom=True))]
-    job_id = records.uploads.submit(files, source="test").job_id
-    for _ in range(900):
-        status = records.jobs.status(job_id)
-        if status.state is JobState.DONE:
-            return records.scans.get(status.scan_id)
-        assert status.state is not JobState.FAILED, status.failure
-        page.wait_for_timeout(200)
-    raise AssertionError("the scan was not measured")
+    return measure(phantom.volume)
 
 
-def give(page, scan_id, mask, reader, muscle=None):
+def give(page, scan, mask, reader, muscle=None):
     """Choose the scan, bring the mask, say what it is and press; waits for the answer."""
     search = page.get_by_role("textbox", name="Search scans")
-    search.fill(f"phantom {scan_id}")
+    search.fill(scan.header.series_instance_uid)
     search.press("Enter")
     chosen = page.get_by_test_id("stSelectbox").first.locator("input")
-    expect(chosen).to_have_value(re.compile(rf"· scan {scan_id}\b"), timeout=90_000)
+    expect(chosen).to_have_value(re.compile(rf"· scan {scan.scan_id}\b"), timeout=90_000)
     upload = {"name": mask.name, "mimeType": "application/octet-stream", "buffer": mask.content}
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(upload)
     if muscle is None:
@@ -76,7 +60,7 @@ def dice(left, right):
 def test_two_masks_are_compared_and_exported(page, product, records, phantom, scan, truth_zyx, tmp_path, keep_picture):
     measured = scan.latest.measurement.slice_index
     page.goto(f"{product[1]}/agreement")
-    give(page, scan.scan_id, nifti_mask(phantom.volume, truth_zyx * 255), "Ann Lee")
+    give(page, scan, nifti_mask(phantom.volume, truth_zyx * 255), "Ann Lee")
     (first,) = records.readings.of_scan(scan.scan_id)
     ai_yx = records.measurements.arrays(scan.latest.measurement_id).slice.compartments.muscle_yx
     expected = dice(truth_zyx[measured], ai_yx)
@@ -85,7 +69,7 @@ def test_two_masks_are_compared_and_exported(page, product, records, phantom, sc
 
     other = np.zeros_like(truth_zyx, np.uint8)
     other[measured + 1] = np.where(truth_zyx[measured + 1], 3, 1)
-    give(page, scan.scan_id, nifti_mask(phantom.volume, other), "Ben Roth", muscle="3")
+    give(page, scan, nifti_mask(phantom.volume, other), "Ben Roth", muscle="3")
     second = records.readings.of_scan(scan.scan_id)[1]
     assert (second.slice_index, second.measurement_id) == (measured + 1, None)
     masks = records.readings.masks(second.reading_id)

@@ -6,39 +6,12 @@ import pytest
 
 from dashboard.images import scout_height
 from sarcopenia.domain.results import LevelRule, Verdict
-from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.phantom import PhantomSpec, make_phantom
-from sarcopenia.records import JobState, open_records
 from tests.browser.test_review_journey import open_review, sma_on, wait_for_sma
 
 pytestmark = [pytest.mark.browser, pytest.mark.triton]
 
 SPEC = PhantomSpec(seed=12, slice_spacing_mm=5.0, slice_thickness_mm=5.0, pixel_spacing_mm=2.4, shape_yx=(168, 192))
-
-
-@pytest.fixture
-def records(product_settings):
-    with open_records(product_settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def measure(records, page):
-    """Measure a phantom by the running product; gives the scan's number."""
-
-    def measured(spec):
-        volume = make_phantom(spec).volume
-        files = [(file.name, file.content) for file in ct_series_bytes(volume, CtWriteOptions(is_phantom=True))]
-        job_id = records.uploads.submit(files, source="test").job_id
-        for _ in range(900):
-            status = records.jobs.status(job_id)
-            if status.state is JobState.DONE:
-                return status.scan_id
-            assert status.state is not JobState.FAILED, status.failure
-            page.wait_for_timeout(200)
-        raise AssertionError("the scan was not measured")
-
-    return measured
 
 
 def slider(page):
@@ -58,7 +31,7 @@ def click_scout(page, scout, z_mm):
 
 
 def test_l3_is_moved_by_a_click_on_the_scout(page, product, records, measure, tmp_path, keep_picture):
-    scan_id = measure(SPEC)
+    scan_id = measure(make_phantom(SPEC).volume).scan_id
     first = records.scans.get(scan_id).latest
     measured, measured_mm = first.measurement.slice_index, first.measurement.slice_z_mm
     scout = records.measurements.arrays(first.measurement_id).sagittal
@@ -87,7 +60,7 @@ def test_l3_is_moved_by_a_click_on_the_scout(page, product, records, measure, tm
 
 
 def test_one_of_two_candidates_is_picked(page, product, records, measure, tmp_path, keep_picture):
-    scan_id = measure(replace(SPEC, lumbar_count=6, bottom_coordinate=19.5))
+    scan_id = measure(make_phantom(replace(SPEC, lumbar_count=6, bottom_coordinate=19.5)).volume).scan_id
     first = records.scans.get(scan_id).latest
     assert first.measurement.verdict is Verdict.AMBIGUOUS_LEVEL
     _, second = first.level.candidates

@@ -5,11 +5,10 @@ import pytest
 
 from sarcopenia.assessment.correction import fold
 from sarcopenia.domain.results import LevelRule
-from sarcopenia.exchange.ct_writer import CtWriteOptions, ct_series_bytes
 from sarcopenia.phantom.demo import demo_studies
-from sarcopenia.records import JobState, ReviewState, open_records
+from sarcopenia.records import ReviewState
 from sarcopenia.review import models_slice
-from tests.browser.conftest import muscle_pixel
+from tests.browser.conftest import give_name, muscle_pixel
 
 pytestmark = [pytest.mark.browser, pytest.mark.triton]
 
@@ -17,33 +16,16 @@ NAME = "Ann Lee"
 
 
 @pytest.fixture
-def records(product_settings):
-    with open_records(product_settings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def scan_id(records, page):
+def scan_id(measure):
     """A demo patient's scan, measured by the running product."""
-    volume = demo_studies()[1].phantom().volume
-    files = [(file.name, file.content) for file in ct_series_bytes(volume, CtWriteOptions(is_phantom=True))]
-    job_id = records.uploads.submit(files, source="test").job_id
-    for _ in range(600):
-        status = records.jobs.status(job_id)
-        if status.state is JobState.DONE:
-            return status.scan_id
-        assert status.state is not JobState.FAILED, status.failure
-        page.wait_for_timeout(200)
-    raise AssertionError("the scan was not measured")
+    return measure(demo_studies()[1].phantom().volume).scan_id
 
 
 def open_review(page, address, scan_id):
     page.goto(f"{address}/review?scan={scan_id}")
     page.locator("canvas[data-part='canvas']").wait_for()
     if page.get_by_label("Your name").count():
-        page.get_by_label("Your name").fill(NAME)
-        page.get_by_label("Your name").press("Enter")
-        page.get_by_label("Your name").wait_for(state="detached")
+        give_name(page, NAME)
     wait_for_viewer(page, "!!viewer && viewer.memory.zoom > 0 && !!viewer.cache.grey")
 
 

@@ -6,20 +6,18 @@ import pytest
 
 from sarcopenia.review import models_slice
 from tests.browser import test_review_journey as journey
-from tests.browser.conftest import muscle_pixel
+from tests.browser.conftest import give_name, muscle_pixel
 
 pytestmark = [pytest.mark.browser, pytest.mark.triton]
 
-records, scan_id = journey.records, journey.scan_id
-"""The fixtures of the single radiologist's journey."""
+scan_id = journey.scan_id
+"""The scan of the single radiologist's journey."""
 
 
 def open_as(page, address, scan_id, name):
     """Open the review of a scan under a name of one's own."""
     page.goto(f"{address}/review?scan={scan_id}")
-    page.get_by_label("Your name").fill(name)
-    page.get_by_label("Your name").press("Enter")
-    page.get_by_label("Your name").wait_for(state="detached")
+    give_name(page, name)
     journey.wait_for_viewer(page, "!!viewer && viewer.memory.zoom > 0 && !!viewer.cache.grey")
 
 
