@@ -166,16 +166,6 @@ def sex_words(sex: Sex) -> str:
     return SEX_WORDS[sex]
 
 
-def age_years(header: SeriesHeader, birth_date: date | None, study_date: date | None) -> float | None:
-    """Age at the scan as its images state it, else completed years from the birth date; ``None``: not known."""
-    if header.age_years is not None:
-        return header.age_years
-    if birth_date is None or study_date is None or birth_date > study_date:
-        return None
-    before_birthday = (study_date.month, study_date.day) < (birth_date.month, birth_date.day)
-    return float(study_date.year - birth_date.year - before_birthday)
-
-
 def phase_words(phase: ContrastPhase) -> str:
     """A contrast phase for people."""
     return phase.value.replace("_", " ")

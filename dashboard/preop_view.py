@@ -3,17 +3,19 @@
 A number that nobody has reviewed is shown, and is compared with no cut-off. Nothing is added up to a score.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Final
 
-from dashboard.result_view import MISSING, PersonAtScan, profile_subject
+from dashboard.result_view import MISSING, PersonAtScan, age_years, profile_subject
 from dashboard.review_view import review_words, version_words
-from dashboard.trend_view import SMA, Trend, TrendPoint, change_words
+from dashboard.trend_view import SMA, Trend, TrendPoint, change_words, why_no_point
 from sarcopenia.clinical import NAMES, ProfileSubject, compare_with_profiles, smi_cm2_m2
 from sarcopenia.clinical.evidence import (
+    ADULT_YEARS,
     MEASURE_WORDS,
     PROCEDURE_NAMES,
     EvidenceCard,
@@ -22,17 +24,16 @@ from sarcopenia.clinical.evidence import (
     cards_for,
     comparability,
 )
-from sarcopenia.clinical.percentiles import NoPercentile, percentiles_of
+from sarcopenia.clinical.percentiles import FifthPercentile, NoPercentile, Placement, percentiles_of
 from sarcopenia.clinical.profiles import CutOffProfile, ProfileComparison, all_profiles
 from sarcopenia.clinical.trend import Z95, Outcome, standard_error
-from sarcopenia.domain.results import Severity, Verdict
+from sarcopenia.domain.results import Severity
 from sarcopenia.domain.volume import Sex
-from sarcopenia.records import PatientSummary, PlannedOperation, ReviewState, ScanSummary, StoredMeasurement
+from sarcopenia.records import PatientSummary, PlannedOperation, ScanSummary, StoredMeasurement
 
 OLD_CT_DAYS: Final = 90
 """A choice of the product: no source of the evidence cards says when a CT is too old for its operation."""
 UNSIGNED: Final = "NOT REVIEWED"
-DAYS_PER_YEAR: Final = 365.25
 SEX_WORDS: Final = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other sex", Sex.UNKNOWN: "sex not known"}
 
 
@@ -60,7 +61,7 @@ class PreopCase:
     @property
     def signed(self) -> bool:
         """Whether a person signed this version."""
-        return self.stored.review is not None and self.stored.review.state is ReviewState.SIGNED
+        return self.stored.is_signed
 
     @property
     def procedure(self) -> Procedure:
@@ -71,15 +72,18 @@ class PreopCase:
     @cached_property
     def subject(self) -> ProfileSubject | None:
         """What is held against published values."""
-        return profile_subject(self.stored.measurement, self.person, self.scan.header)
+        subject = profile_subject(self.stored.measurement, self.person, self.scan.header)
+        is_child = self.age_years is not None and self.age_years < ADULT_YEARS
+        if subject is None or not is_child or subject.blocked_because:
+            return subject
+        return replace(
+            subject, blocked_because="The patient was under 18 at the scan: no reference or cut-off applies."
+        )
 
     @property
     def age_years(self) -> float | None:
         """Age at the scan: as the images state it, else from birth date and study date."""
-        born, day = self.patient.identity.birth_date, self.scan.study_date
-        if self.scan.header.age_years is not None or born is None or day is None:
-            return self.scan.header.age_years
-        return (day - born).days / DAYS_PER_YEAR
+        return age_years(self.scan.header, self.patient.identity.birth_date, self.scan.study_date)
 
     @cached_property
     def comparisons(self) -> tuple[ProfileComparison, ...]:
@@ -93,6 +97,14 @@ class PreopCase:
         chosen = [profile for profile in profiles if profile.id == self.profile_id]
         proposed = [profile for profile in profiles if profile.preselected_for == self.procedure]
         return next(iter([*chosen, *proposed]), None)
+
+    @property
+    def comparison(self) -> ProfileComparison | None:
+        """The one comparison that the sentence and the statement speak of: area first, then index, never density."""
+        own = [each for each in self.comparisons if self.profile is not None and each.profile.id == self.profile.id]
+        sizes = [each for each in own if each.measure != "smd_hu"]
+        answered = [each for each in sizes if each.distance is not None]
+        return next(iter([*answered, *sizes]), None)
 
 
 def who_words(case: PreopCase) -> str:
@@ -137,10 +149,13 @@ def review_line(case: PreopCase) -> str:
 def quality_words(stored: StoredMeasurement) -> str:
     """Whether the picture and the mask gave cause to look."""
     measurement = stored.measurement
-    grave = [flag.text for flag in measurement.flags if flag.severity is not Severity.INFO]
-    if measurement.verdict is Verdict.ACCEPT:
+    order = [Severity.BLOCK, Severity.REVIEW]
+    grave = sorted(
+        (flag for flag in measurement.flags if flag.severity in order), key=lambda f: order.index(f.severity)
+    )
+    if not grave:
         return "Quality: no flag asks for a look"
-    return f"Quality: {len(grave)} flag{'' if len(grave) == 1 else 's'} to look at – {grave[0]}" if grave else ""
+    return f"Quality: {len(grave)} flag{'' if len(grave) == 1 else 's'} to look at – {grave[0].text}"
 
 
 def sentence(case: PreopCase) -> str:
@@ -161,11 +176,19 @@ def area_words(case: PreopCase) -> str:
     return f"{composition.sma_cm2:.0f} ± {Z95 * standard_error(point.value, case.trend.errors):.0f} cm²"
 
 
+def _placements(case: PreopCase) -> tuple[Placement, ...]:
+    """Places among people; below a 5th percentile or not is as good as a cut-off, so none before a signature."""
+    if case.subject is None:
+        return ()
+    places = percentiles_of(case.subject, case.age_years)
+    return tuple(place for place in places if case.signed or not isinstance(place, FifthPercentile))
+
+
 def placement_words(case: PreopCase) -> str:
     """Place of the SMA among people of this age and sex, in the first reference that has one; else why none has."""
     if case.subject is None:
         return ""
-    found = [place for place in percentiles_of(case.subject, case.age_years) if place.measure == "sma_cm2"]
+    found = [place for place in _placements(case) if place.measure == "sma_cm2"]
     known = [place for place in found if not isinstance(place, NoPercentile)]
     return next((place.words for place in [*known, *found]), "").rstrip(".")
 
@@ -173,12 +196,10 @@ def placement_words(case: PreopCase) -> str:
 def _profile_words(case: PreopCase) -> str:
     if not case.signed:
         return f"no comparison with a cut-off before a signature ({UNSIGNED})"
-    profile = case.profile
-    if profile is None:
+    if case.profile is None:
         return "no cut-off profile is chosen"
-    own = [comparison for comparison in case.comparisons if comparison.profile.id == profile.id]
-    answered = [comparison for comparison in own if comparison.distance is not None]
-    return next((comparison.words for comparison in [*answered, *own]), "").rstrip(".")
+    comparison = case.comparison
+    return f"{case.profile.name} has no limit of an area" if comparison is None else comparison.words.rstrip(".")
 
 
 def density_words(case: PreopCase) -> str:
@@ -206,6 +227,8 @@ CHANGE_WORDS: Final = {
 def change_line(case: PreopCase) -> str:
     """Whether the SMA has changed since the scan before."""
     pair = last_pair(case)
+    if pair is None and case.trend.point_of(case.scan.scan_id) is None:
+        return "Change: not comparable – this scan has no point in the trend (no date, or another series stands for it)"
     if pair is None:
         return "Change: no earlier scan at L3"
     change = case.trend.change(*pair)
@@ -239,18 +262,15 @@ def number_rows(case: PreopCase) -> tuple[tuple[str, str], ...]:
 
 def placement_rows(case: PreopCase) -> list[dict[str, str]]:
     """Place in every reference, or why there is none."""
-    if case.subject is None:
-        return []
-    places = percentiles_of(case.subject, case.age_years)
-    return [{"Place among people": f"{NAMES[place.measure]}: {place.words}"} for place in places]
+    return [{"Place among people": f"{NAMES[place.measure]}: {place.words}"} for place in _placements(case)]
 
 
 def evidence_subject(case: PreopCase) -> EvidenceSubject:
     """The patient as the evidence cards see it; what is on a list of operations is planned, so not urgent."""
     subject = case.subject
-    at_l3 = subject is not None and subject.level == "L3"
+    usable = subject is not None and case.signed and not subject.blocked_because
     measures = ("sma_cm2", "smi_cm2_m2", "smd_hu")
-    known = [name for name in measures if subject is not None and at_l3 and subject.value_of(name) is not None]
+    known = [name for name in measures if subject is not None and usable and subject.value_of(name) is not None]
     urgent = None if case.operation is None else case.procedure is Procedure.EMERGENCY_LAPAROTOMY
     return EvidenceSubject(case.procedure, frozenset(known), case.person.sex, case.age_years, urgent)
 
@@ -286,21 +306,36 @@ def _evidence_row(card: EvidenceCard, comparable: str) -> dict[str, str]:
 
 
 def chosen_scan(scans: Sequence[ScanSummary], until: date | None) -> ScanSummary | None:
-    """The newest scan with a number at L3, up to a day; a later or undated one only where there is no other."""
-    measured = [scan for scan in scans if scan.latest is not None and scan.latest.measurement.composition is not None]
-    usable = [scan for scan in measured if scan.latest is not None and _is_usable(scan.latest)] or measured
+    """The newest scan with a usable number at L3, up to a day; a later or undated one only where there is no other."""
+    usable = [scan for scan in scans if scan.latest is not None and not why_no_point(scan.latest)]
 
     def rank(scan: ScanSummary) -> tuple[bool, date, bool, int]:
         day = scan.study_date or date.min
-        signed = scan.latest is not None and scan.latest.review is not None
+        signed = scan.latest is not None and scan.latest.is_signed
         return (until is None or day <= until) and scan.study_date is not None, day, signed, scan.scan_id
 
     return max(usable, key=rank, default=None)
 
 
-def _is_usable(stored: StoredMeasurement) -> bool:
-    rejected = stored.review is not None and stored.review.state is ReviewState.REJECTED
-    return stored.measurement.level == "L3" and stored.measurement.verdict is not Verdict.REJECT and not rejected
+def unusable_words(scans: Sequence[ScanSummary], chosen: ScanSummary | None) -> tuple[str, ...]:
+    """Newer scans than the chosen one whose number is not used, and why; all of them where none was chosen."""
+    since = date.min if chosen is None else chosen.study_date or date.max
+    newer = [scan for scan in scans if chosen is None or (scan.study_date is not None and scan.study_date > since)]
+    reasons = [(scan, why_no_point(scan.latest) if scan.latest is not None else "not measured yet") for scan in newer]
+    return tuple(f"CT of {scan.study_date or 'no date'} is not used: {reason}" for scan, reason in reasons if reason)
+
+
+def name_warning(patient: PatientSummary, operation: PlannedOperation | None) -> str:
+    """That the list and the images name two people; "" where they agree or the list names nobody."""
+    planned = "" if operation is None else operation.plan.patient_name
+    if not planned or _letters(planned) == _letters(patient.display_name):
+        return ""
+    return f"The list names {planned}, the images name {patient.display_name}: make sure that it is one person."
+
+
+def _letters(name: str) -> list[str]:
+    """Words of a name whatever their order, case and separators."""
+    return sorted(re.findall(r"\w+", name.casefold()))
 
 
 def scan_line(scan: ScanSummary | None) -> str:

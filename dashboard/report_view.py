@@ -21,6 +21,7 @@ from dashboard.preop_view import (
     who_words,
 )
 from dashboard.result_view import RESEARCH_USE, comparison_rows, place_words, provenance_rows, sorted_flags
+from dashboard.review_view import review_words
 from sarcopenia.clinical import not_asked
 from sarcopenia.clinical.profiles import Standing
 from sarcopenia.exchange.pdf_report import ReportContent, ReportPicture, ReportTable
@@ -42,13 +43,13 @@ def statement(case: PreopCase) -> str:
 
 def _low_words(case: PreopCase) -> str:
     """Low by which profile, where a person signed and a profile was chosen."""
-    profile = case.profile
-    own = [each for each in case.comparisons if profile is not None and each.profile.id == profile.id]
-    if profile is None or not any(each.distance is not None for each in own):
+    comparison = case.comparison
+    if comparison is None or comparison.distance is None:
         return "Muscle area at L3, compared with no cut-off"
-    if any(each.standing is Standing.BELOW for each in own):
-        return f"Low L3 muscle area by {profile.name}"
-    return f"L3 muscle area not below {profile.name}"
+    what = "muscle area" if comparison.measure == "sma_cm2" else "muscle index (area by height²)"
+    if comparison.standing is Standing.BELOW:
+        return f"Low L3 {what} by {comparison.profile.name}"
+    return f"L3 {what} not below {comparison.profile.name}"
 
 
 def thumbnail(case: PreopCase, arrays: StoredArrays) -> bytes | None:
@@ -74,7 +75,7 @@ def report_content(case: PreopCase, context: ScanContext, arrays: StoredArrays, 
             ("Scan", scan_words(case)),
             ("Series", case.scan.header.series_description or "no description"),
         ),
-        review=UNSIGNED if not case.signed else review_line(case),
+        review=review_words(case.stored) if case.signed else UNSIGNED,
         sentence=sentence(case),
         statement=statement(case),
         picture=None if png is None else ReportPicture(png, f"{place_words(measurement)} {RESEARCH_USE}."),

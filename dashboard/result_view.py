@@ -4,6 +4,7 @@ SMI and every comparison are computed here from the stored measurement and the c
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from sarcopenia.clinical import (
@@ -79,6 +80,16 @@ LANDMARK_WORDS: Final = {
 }
 STANDING_WORDS: Final = {Standing.BELOW: "below", Standing.NOT_BELOW: "not below"}
 SEVERITY_WORDS: Final = {Severity.INFO: "For information", Severity.REVIEW: "Review", Severity.BLOCK: "Stop"}
+
+
+def age_years(header: SeriesHeader, birth_date: date | None, study_date: date | None) -> float | None:
+    """Age at the scan as its images state it, else completed years from the birth date; ``None``: not known."""
+    if header.age_years is not None:
+        return header.age_years
+    if birth_date is None or study_date is None or birth_date > study_date:
+        return None
+    before_birthday = (study_date.month, study_date.day) < (birth_date.month, birth_date.day)
+    return float(study_date.year - birth_date.year - before_birthday)
 
 
 def figures(measurement: Measurement, person: PersonAtScan) -> tuple[Figure, ...]:

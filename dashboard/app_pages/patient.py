@@ -111,9 +111,10 @@ def page() -> None:
     st.title("Patients")
     services = get_services()
     try:
-        patient_id, linked = state.current_patient(), state.linked_scan()
-        if patient_id is None and linked is not None:
-            patient_id = services.records.scans.get(linked).patient_id
+        # The address goes before the patient who was open: a link must never lead to somebody else.
+        linked = state.linked_scan()
+        patient_id = state.current_patient() if linked is None else services.records.scans.get(linked).patient_id
+        state.show_patient(patient_id)
         if patient_id is None:
             show_list(services)
         else:

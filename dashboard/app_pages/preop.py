@@ -13,7 +13,7 @@ from dashboard.components.scan import person_at
 from dashboard.components.signing import show_person
 from dashboard.event_view import holding
 from dashboard.patient_data import dated_trend_scans
-from dashboard.preop_view import PreopCase, chosen_scan, operation_words
+from dashboard.preop_view import PreopCase, chosen_scan, operation_words, unusable_words
 from dashboard.review_view import version_number
 from dashboard.services import Services, get_services
 from dashboard.trend_view import SMA, build_trend, trend_scans
@@ -84,9 +84,12 @@ def show_one(services: Services, today: date) -> None:
     subject = linked_subject(services, operation)
     if subject is not None:
         case = build_case(services, subject, state.chosen_profile(), today)
+        scans = services.records.scans.of_patient(subject.patient.patient_id)
+        for words in unusable_words(scans, None if case is None else case.scan):
+            st.warning(f"{words}.", icon=":material/block:")
         if case is None:
             st.subheader(f"{subject.patient.display_name} · {operation_words(operation)}")
-            st.info("No scan of this patient has a measurement at L3.")
+            st.info("No scan of this patient has a usable measurement at L3.")
         else:
             show_case(services, case)
     if operation is not None and operation.cancelled is None:

@@ -44,7 +44,6 @@ from dashboard.cohort_view import (
     CohortRow,
     FilterStep,
     Selection,
-    age_years,
     counted,
     counting,
     counting_words,
@@ -59,7 +58,7 @@ from dashboard.cohort_view import (
 )
 from dashboard.components.scan import person_at
 from dashboard.components.work_list import FIRST_CT, address_of
-from dashboard.result_view import MISSING, NOT_REVIEWED
+from dashboard.result_view import MISSING, NOT_REVIEWED, age_years
 from dashboard.services import Services, get_services
 from sarcopenia.domain.volume import ContrastPhase, Sex
 from sarcopenia.records import PatientSummary, Records, ScanSummary

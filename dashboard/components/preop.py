@@ -1,5 +1,7 @@
 """The page of one patient before one operation: what is read in ten seconds, and what folds below it."""
 
+from datetime import date
+
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +15,7 @@ from dashboard.preop_view import (
     change_line,
     density_words,
     evidence_rows,
+    name_warning,
     number_rows,
     operation_words,
     placement_rows,
@@ -38,12 +41,15 @@ from sarcopenia.records import (
     StoredReport,
 )
 
+FUNCTION_KINDS = (ContextKind.GRIP_STRENGTH, ContextKind.GAIT_SPEED, ContextKind.SARC_F)
 PROPOSED = "the one of the operation, if there is one"
 
 
 def show_case(services: Services, case: PreopCase) -> None:
     """Above the fold the finding, below it everything else."""
     context = services.records.contexts.for_scan(case.scan.scan_id)
+    if words := name_warning(case.patient, case.operation):
+        st.warning(words, icon=":material/person_alert:")
     _show_finding(case)
     links = {state.SCAN_PARAMETER: str(case.scan.scan_id)}
     review, patient = st.columns(2)
@@ -51,7 +57,7 @@ def show_case(services: Services, case: PreopCase) -> None:
     patient.page_link("app_pages/patient.py", label="Change over time", query_params=links)
     _show_profiles(case)
     _show_confounders(case)
-    _show_function(services, case, context)
+    _show_function(services, case)
     _show_evidence(case)
     _show_reports(services, case, context)
 
@@ -92,33 +98,39 @@ def _show_confounders(case: PreopCase) -> None:
         show_flags(case.stored.measurement, case.person)
 
 
-def _show_function(services: Services, case: PreopCase, context: ScanContext) -> None:
+def _show_function(services: Services, case: PreopCase) -> None:
     """EWGSOP2 fields: what was tested, what it changes, and a form for it."""
-    entries = (context.grip_strength, context.gait_speed, context.sarc_f)
+    patient_id = case.patient.patient_id
+    entries = [services.records.contexts.at(patient_id, kind, None) for kind in FUNCTION_KINDS]
     with st.expander("Strength and performance (EWGSOP2)"):
+        for entry in entries:
+            if entry is not None:
+                st.caption(f"{entry.kind.value.replace('_', ' ')}: {entry.value} {entry.unit}, {entry.valid_from}")
         for words in ewgsop2_words(FunctionTests(*(_number(entry) for entry in entries)), case.person.sex):
             st.markdown(f"- {words}")
         with st.form(f"function-{case.scan.scan_id}"):
-            first, second, third = st.columns(3)
+            first, second, third, fourth = st.columns(4)
+            day = fourth.date_input("Day of the tests", case.today, max_value=case.today)
             values = (
                 first.number_input("Grip strength (kg)", 0.0, 120.0, value=None, step=0.5),
                 second.number_input("Gait speed (m/s)", 0.0, 3.0, value=None, step=0.05),
                 third.number_input("SARC-F (points)", 0, 10, value=None, step=1),
             )
             if st.form_submit_button("Save"):
-                _save_function(services, case, values)
+                _save_function(services, case, values, day)
 
 
 def _number(entry: ContextEntry | None) -> float | None:
     return None if entry is None else float(entry.value)
 
 
-def _save_function(services: Services, case: PreopCase, values: tuple[float | None, float | None, int | None]) -> None:
-    kinds = (ContextKind.GRIP_STRENGTH, ContextKind.GAIT_SPEED, ContextKind.SARC_F)
+def _save_function(
+    services: Services, case: PreopCase, values: tuple[float | None, float | None, int | None], day: date
+) -> None:
     try:
-        for kind, value in zip(kinds, values, strict=True):
+        for kind, value in zip(FUNCTION_KINDS, values, strict=True):
             if value is not None:
-                fact = NewContext(kind, float(value), ContextSource.MEASURED, case.scan.study_date)
+                fact = NewContext(kind, float(value), ContextSource.MEASURED, day)
                 services.records.contexts.add(case.patient.patient_id, fact, author=state.person() or AUTHOR)
     except SarcopeniaError as error:
         show_error(error)
@@ -144,7 +156,8 @@ def _show_reports(services: Services, case: PreopCase, context: ScanContext) -> 
     st.subheader("Report")
     st.caption(statement(case))
     author = show_person()
-    if st.button("Make a report (PDF)", icon=":material/picture_as_pdf:", disabled=not author):
+    cancelled = case.operation is not None and case.operation.cancelled is not None
+    if st.button("Make a report (PDF)", icon=":material/picture_as_pdf:", disabled=not author or cancelled):
         try:
             _make_report(services, case, context, author)
         except SarcopeniaError as error:
@@ -153,16 +166,17 @@ def _show_reports(services: Services, case: PreopCase, context: ScanContext) -> 
         st.caption("Enter your name first: a report says who made it.")
     for report in services.records.reports.of_patient(case.patient.patient_id):
         if report.document_sha256 is not None:
-            of_this_scan = any(item.scan_id == case.scan.scan_id for item in report.items)
+            of_this_scan = report.items[0].scan_id == case.scan.scan_id
             _show_report(services, report, context.height if of_this_scan else None)
 
 
 def _make_report(services: Services, case: PreopCase, context: ScanContext, author: str) -> None:
     """Freeze the ids, set the pages from them, and keep the document."""
     entries = [entry for kind in ContextKind if (entry := getattr(context, kind.value)) is not None]
+    earlier = [point.scan.stored.measurement_id for point in case.trend.points]
     report = services.records.reports.freeze(
         case.patient.patient_id,
-        [case.stored.measurement_id],
+        list(dict.fromkeys([case.stored.measurement_id, *earlier])),
         [entry.entry_id for entry in entries],
         author=author,
         operation_id=None if case.operation is None else case.operation.operation_id,

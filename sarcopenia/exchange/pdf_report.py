@@ -31,7 +31,7 @@ from sarcopenia.exchange.pdf_text import BODY, HEADING, SMALL, STRONG, TITLE, pa
 from sarcopenia.exchange.pdf_trend import ReportTrend, trend_drawing
 
 MARGIN = 16 * mm
-FOOT = 12 * mm
+FOOT = 16 * mm
 PICTURE_WIDTH = 82 * mm
 PICTURE_HEIGHT = 78 * mm
 RULE = colors.HexColor("#9AA5B1")
@@ -115,13 +115,15 @@ def _foot(content: ReportContent) -> Callable[[Canvas, BaseDocTemplate], None]:
     def draw(canvas: Canvas, document: BaseDocTemplate) -> None:
         canvas.setStrokeColor(RULE)
         canvas.line(MARGIN, MARGIN + FOOT - 4, A4[0] - MARGIN, MARGIN + FOOT - 4)
-        canvas.setFont(SMALL.fontName, SMALL.fontSize)
         lines = (
             f"{content.research_use}. {content.review}.",
             f"Report {content.number} · {content.made} · page {document.page} of 2",
         )
-        for row, line in enumerate(lines):
-            canvas.drawString(MARGIN, MARGIN + FOOT - 14 - 10 * row, plain(line))
+        top = MARGIN + FOOT - 6
+        for line in lines:
+            words = paragraph(line, SMALL)
+            top -= words.wrap(A4[0] - 2 * MARGIN, FOOT)[1]
+            words.drawOn(canvas, MARGIN, top)
 
     return draw
 

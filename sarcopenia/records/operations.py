@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
+from sarcopenia.records.identities import is_placeholder
 from sarcopenia.records.operation_views import NewOperation, OperationCancellation, PlannedOperation
 from sarcopenia.records.patient_groups import resolve
 from sarcopenia.records.schema import IdentityRow, OperationCancellationRow, OperationRow
@@ -132,6 +133,17 @@ def _same(session: Session, new: NewOperation) -> OperationRow | None:
     return session.scalars(query).first()
 
 
+def require_of_patient(session: Session, operation_id: int, patient_id: int) -> None:
+    """Raise unless an operation exists, is on the list, and may be this patient's."""
+    row = session.get(OperationRow, operation_id)
+    if row is None:
+        raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+    if session.get(OperationCancellationRow, operation_id) is not None:
+        raise RecordError(f"Operation {operation_id} was taken off the list.", "Open the one that is planned now.")
+    if patient_id not in _patients(session, row):
+        raise RecordError(f"Operation {operation_id} is another patient's.", "Open it from the list again.")
+
+
 def _operation(session: Session, row: OperationRow, mark: OperationCancellationRow | None) -> PlannedOperation:
     plan = NewOperation(
         hospital_number=row.hospital_number,
@@ -149,5 +161,7 @@ def _operation(session: Session, row: OperationRow, mark: OperationCancellationR
 def _patients(session: Session, row: OperationRow) -> tuple[int, ...]:
     if row.patient_id is not None:
         return (resolve(session, row.patient_id),)
+    if is_placeholder(row.hospital_number):  # "0" or "ANONYMOUS" names nobody
+        return ()
     query = select(IdentityRow.patient_id).where(IdentityRow.dicom_patient_id == row.hospital_number)
     return tuple(sorted({resolve(session, patient_id) for patient_id in session.scalars(query)}))

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
 from sarcopenia.records.codec import decode, encode
+from sarcopenia.records.operations import require_of_patient
 from sarcopenia.records.patient_groups import member_ids, resolve
 from sarcopenia.records.reviews import latest_reviews
 from sarcopenia.records.schema import (
     ContextRow,
     MeasurementRow,
-    OperationRow,
     ReportDocumentRow,
     ReportRow,
     ScanRow,
@@ -52,8 +52,8 @@ class Reports:
             kept_id = resolve(session, patient_id)
             items = _items(session, kept_id, measurement_ids)
             _require_contexts(session, kept_id, context_entry_ids)
-            if operation_id is not None and session.get(OperationRow, operation_id) is None:
-                raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+            if operation_id is not None:
+                require_of_patient(session, operation_id, kept_id)
             snapshot = {
                 "items": encode(items),
                 "context_entry_ids": list(context_entry_ids),

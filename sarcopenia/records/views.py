@@ -121,6 +121,11 @@ class StoredMeasurement:
     review: "StoredReview | None"
 
     @property
+    def is_signed(self) -> bool:
+        """Whether a person signed this version, and nobody withdrew it."""
+        return self.review is not None and self.review.state is ReviewState.SIGNED
+
+    @property
     def is_by_person(self) -> bool:
         """Whether a person made this version, or said something of it that still holds."""
         reviewed = self.review is not None and self.review.state is not ReviewState.WITHDRAWN

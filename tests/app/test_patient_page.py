@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sarcopenia.domain.errors import ServerUnavailableError
+from sarcopenia.domain.volume import PatientHeader
 from sarcopenia.inference.fake import FakeModelClient
 from sarcopenia.records import EventKind, JobState, NewEvent, ReviewState
 from sarcopenia.worker import Worker
@@ -154,3 +155,11 @@ def test_a_server_that_is_down_leaves_the_trend(stack, two_scans):
     stack.models.failure = ServerUnavailableError("No Triton answers.")
     at = stack.page("patient", scan=str(two_scans[0].scan_id))
     assert len(at.get("plotly_chart")) == 1
+
+
+def test_a_link_leads_to_its_own_patient_whoever_was_open(stack, two_scans, chest):
+    other = stack.records.scans.get(stack.measure(chest, patient=PatientHeader("P-9", "HOSPITAL", "ROE^MARY")).scan_id)
+    at = stack.page("patient", scan=str(two_scans[0].scan_id))
+    at.query_params["scan"] = str(other.scan_id)
+    at.run()
+    assert at.header[0].value == "ROE, MARY"

@@ -1,6 +1,7 @@
 """The pre-operative page in each of its states: from the list to the report."""
 
 import io
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from dashboard.preop_view import OLD_CT_DAYS, UNSIGNED
 from dashboard.result_view import NOT_REVIEWED
 from sarcopenia.domain.volume import PatientHeader, Sex
 from sarcopenia.records import ContextKind, ContextSource, NewContext, NewOperation
-from sarcopenia.review import required_confirmations, sign
+from sarcopenia.review import reject, required_confirmations, sign
 
 TODAY = date.today()
 SOON = TODAY + timedelta(days=10)
@@ -106,7 +107,8 @@ def test_strength_is_asked_for_and_changes_what_is_said(stack, jane):
     next(each for each in at.number_input if each.label.startswith("Grip")).set_value(12.0)
     next(each for each in at.button if each.label == "Save").click().run()
     assert "sarcopenia is probable by EWGSOP2" in words(at)
-    assert stack.records.contexts.for_scan(jane.scan_id).grip_strength.author == "Ann Lee"
+    entry = stack.records.contexts.at(jane.patient_id, ContextKind.GRIP_STRENGTH, None)
+    assert (entry.author, entry.valid_from) == ("Ann Lee", TODAY)  # the day of the test, not of the CT
 
 
 def test_evidence_belongs_to_the_operation_and_says_whether_it_is_comparable(stack, jane):
@@ -135,9 +137,27 @@ def test_an_operation_without_a_scan_says_so(stack):
 
 def test_a_scan_without_l3_has_no_finding(stack, chest):
     stack.measure(chest, patient=PatientHeader("77", "HOSPITAL", "DOE^JANE"))
-    assert "No scan of this patient has a measurement at L3" in words(
+    assert "No scan of this patient has a usable measurement at L3" in words(
         stack.page("preop", operation=str(plan(stack).operation_id))
     )
+
+
+def test_a_rejected_number_is_not_shown_and_the_page_says_why(stack, jane):
+    reject(stack.records, stack.settings, jane.latest.measurement_id, "motion", author="Dr A")
+    text = words(stack.page("preop", operation=str(plan(stack).operation_id)))
+    assert "is not used: rejected by Dr A" in text
+    assert "No scan of this patient has a usable measurement at L3" in text
+    assert "SMA" not in text
+
+
+def test_a_list_and_images_that_name_two_people_are_doubted(stack, jane):
+    new = NewOperation("77", SOON, "colorectal", patient_name="Roe, Mary")
+    (planned,) = stack.records.operations.plan([new], author="Ann")
+    assert "The list names Roe, Mary, the images name DOE, JANE" in words(
+        stack.page("preop", operation=str(planned.operation_id))
+    )
+    (agreeing,) = stack.records.operations.plan([replace(new, patient_name="jane doe", day=TODAY)], author="Ann")
+    assert "The list names" not in words(stack.page("preop", operation=str(agreeing.operation_id)))
 
 
 def test_two_patients_with_one_number_are_told_apart_by_a_person(stack, phantom, chest):

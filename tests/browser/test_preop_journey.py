@@ -46,6 +46,8 @@ def test_from_the_list_to_the_pdf(page, product, product_settings, records, meas
     area = last.latest.measurement.composition.sma_cm2
     assert f"SMA {area:.0f} ± " in headline.inner_text()
     assert "within measurement error" in page.locator("body").inner_text()
+    page.locator("img[alt^='Axial CT slice with muscle mask']").wait_for()
+    page.get_by_label("Your name").wait_for()
     page.screenshot(path=tmp_path / "preop.png", full_page=True)
     keep_picture(tmp_path / "preop.png", "preop.png")
 

@@ -7,7 +7,6 @@ from dashboard.cohort_view import (
     Cohort,
     CohortFilter,
     FilterStep,
-    age_years,
     counting,
     counting_words,
     filter_words,
@@ -16,7 +15,7 @@ from dashboard.cohort_view import (
     read_words,
     table_row,
 )
-from dashboard.result_view import NOT_REVIEWED
+from dashboard.result_view import NOT_REVIEWED, age_years
 from sarcopenia.domain.results import Flag, Severity, Verdict
 from sarcopenia.domain.volume import ContrastPhase, SeriesHeader, Sex
 from sarcopenia.records import ReviewState

@@ -1,11 +1,12 @@
 """Reports: what was handed out stays what it was."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from sarcopenia.domain.errors import ConflictError, RecordNotFoundError
+from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
 from sarcopenia.records import ContextKind, ContextSource, NewContext, NewOperation, Records
 from tests.unit.records.samples import new_measurement
 
@@ -62,11 +63,17 @@ def test_a_height_that_is_entered_later_is_not_the_reports(records: Records, mea
 
 def test_a_report_may_name_its_operation(records: Records, measured) -> None:
     patient_id, measurement_id = measured
-    (operation,) = records.operations.plan([NewOperation("77", date(2026, 5, 4), "colorectal")], author="Ann")
+    new = NewOperation("77", date(2026, 5, 4), "colorectal", patient_id=patient_id)
+    operation, other = records.operations.plan([new, replace(new, patient_id=None)], author="Ann")
     report = records.reports.freeze(
         patient_id, [measurement_id], [], author="Dr A", operation_id=operation.operation_id
     )
     assert records.reports.get(report.report_id).operation_id == operation.operation_id
+    with pytest.raises(RecordError, match="another patient's"):
+        records.reports.freeze(patient_id, [measurement_id], [], author="Dr A", operation_id=other.operation_id)
+    records.operations.cancel(operation.operation_id, author="Ann", reason="moved")
+    with pytest.raises(RecordError, match="taken off"):
+        records.reports.freeze(patient_id, [measurement_id], [], author="Dr A", operation_id=operation.operation_id)
     with pytest.raises(RecordNotFoundError, match="no planned operation 99"):
         records.reports.freeze(patient_id, [measurement_id], [], author="Dr A", operation_id=99)
     with pytest.raises(RecordNotFoundError, match="no report 99"):
