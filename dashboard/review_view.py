@@ -81,17 +81,13 @@ def version_number(versions: Sequence[StoredMeasurement], measurement_id: int) -
 
 def void_signature_words(versions: Sequence[StoredMeasurement], stored: StoredMeasurement) -> str:
     """That the last signature belongs to an earlier version and not to this one; "" where there is none."""
-    if _is_signed(stored):
+    if stored.is_signed:
         return ""
-    earlier = [(number, version) for number, version in enumerate(versions, start=1) if _is_signed(version)]
+    earlier = [(number, version) for number, version in enumerate(versions, start=1) if version.is_signed]
     if not earlier:
         return ""
     number, version = earlier[-1]
     return f"Version {number} was {review_words(version)}; this version is not."
-
-
-def _is_signed(stored: StoredMeasurement) -> bool:
-    return stored.review is not None and stored.review.state is ReviewState.SIGNED
 
 
 def version_words(stored: StoredMeasurement, number: int) -> str:

@@ -80,7 +80,7 @@ class TrendScan:
     @property
     def signed(self) -> bool:
         """Whether a person signed this version."""
-        return self.stored.review is not None and self.stored.review.state is ReviewState.SIGNED
+        return self.stored.is_signed
 
 
 @dataclass(frozen=True)

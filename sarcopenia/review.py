@@ -273,7 +273,7 @@ def reject(records: Records, settings: Settings, measurement_id: int, reason: st
     """
     if not reason.strip() or not author:
         raise RecordError("A rejection needs a reason and a name.", "Enter both.")
-    if _is_signed(records.measurements.get(measurement_id)):
+    if records.measurements.get(measurement_id).is_signed:
         _require_signer(settings, author)
     return records.reviews.add(measurement_id, ReviewState.REJECTED, author=author, comment=reason.strip())
 
@@ -289,10 +289,6 @@ def withdraw(records: Records, settings: Settings, measurement_id: int, reason: 
     _require_signer(settings, author)
     if not reason.strip():
         raise RecordError("Withdrawing a signature needs a reason.", "Say in a few words why.")
-    if not _is_signed(records.measurements.get(measurement_id)):
+    if not records.measurements.get(measurement_id).is_signed:
         raise RecordError("This version is not signed.", "Load the page again to see its state.")
     return records.reviews.add(measurement_id, ReviewState.WITHDRAWN, author=author, comment=reason.strip())
-
-
-def _is_signed(stored: StoredMeasurement) -> bool:
-    return stored.review is not None and stored.review.state is ReviewState.SIGNED

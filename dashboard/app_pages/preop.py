@@ -18,7 +18,7 @@ from dashboard.review_view import version_number
 from dashboard.services import Services, get_services
 from dashboard.trend_view import SMA, build_trend, trend_scans
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.records import PatientSummary, PlannedOperation
+from sarcopenia.records import PatientSummary, PlannedOperation, ScanSummary
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,12 @@ def linked_subject(services: Services, operation: PlannedOperation | None) -> Su
     return None if chosen is None else Subject(patients[chosen], operation)
 
 
-def build_case(services: Services, subject: Subject, profile_id: str, today: date) -> PreopCase | None:
-    """What the page shows; ``None`` where nothing was measured."""
+def build_case(
+    services: Services, subject: Subject, scans: tuple[ScanSummary, ...], profile_id: str, today: date
+) -> PreopCase | None:
+    """What the page shows of the patient's scans; ``None`` where no number may be used."""
     records = services.records
     patient, operation = subject.patient, subject.operation
-    scans = records.scans.of_patient(patient.patient_id)
     scan = chosen_scan(scans, None if operation is None else operation.plan.day)
     if scan is None or scan.latest is None:
         return None
@@ -83,8 +84,8 @@ def show_one(services: Services, today: date) -> None:
         st.warning(f"Taken off the list by {operation.cancelled.author}: {operation.cancelled.reason}")
     subject = linked_subject(services, operation)
     if subject is not None:
-        case = build_case(services, subject, state.chosen_profile(), today)
         scans = services.records.scans.of_patient(subject.patient.patient_id)
+        case = build_case(services, subject, scans, state.chosen_profile(), today)
         for words in unusable_words(scans, None if case is None else case.scan):
             st.warning(f"{words}.", icon=":material/block:")
         if case is None:

@@ -10,7 +10,7 @@ from dashboard.review_view import history_rows, review_words, version_number, vo
 from dashboard.services import Services
 from dashboard.signing_view import confirmations, signed_version_words
 from sarcopenia.domain.errors import SarcopeniaError
-from sarcopenia.records import ReviewState, ScanSummary, StoredMeasurement
+from sarcopenia.records import ScanSummary, StoredMeasurement
 from sarcopenia.review import asked_flags, may_sign, reject, sign, withdraw
 
 
@@ -33,7 +33,7 @@ def show_signing(services: Services, scan: ScanSummary, stored: StoredMeasuremen
         st.warning(words, icon=":material/history:")
     if not author:
         st.caption("Enter your name above first.")
-    elif stored.review is not None and stored.review.state is ReviewState.SIGNED:
+    elif stored.is_signed:
         _show_signed(services, stored, author)
     else:
         _show_drafts(services, scan, author)

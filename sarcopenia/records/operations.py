@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from sarcopenia.domain.errors import ConflictError, RecordError, RecordNotFoundError
@@ -48,9 +48,7 @@ class Operations:
         if not reason.strip() or not author.strip():
             raise RecordError("Taking an operation off the list needs a reason and a name.", "Enter both.")
         with self._store.database.writing() as session:
-            row = session.get(OperationRow, operation_id)
-            if row is None:
-                raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+            row = _require(session, operation_id)
             if session.get(OperationCancellationRow, operation_id) is not None:
                 raise ConflictError(f"Operation {operation_id} was taken off the list before.", "Load the page again.")
             mark = OperationCancellationRow(
@@ -63,19 +61,12 @@ class Operations:
     def get(self, operation_id: int) -> PlannedOperation:
         """One operation, also one that was taken off; raises `RecordNotFoundError`."""
         with self._store.database.reading() as session:
-            row = session.get(OperationRow, operation_id)
-            if row is None:
-                raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+            row = _require(session, operation_id)
             return _operation(session, row, session.get(OperationCancellationRow, operation_id))
 
     def planned(self, since: date) -> tuple[PlannedOperation, ...]:
         """The list from a day on, the next first, without those that were taken off."""
-        query = (
-            select(OperationRow)
-            .join(OperationCancellationRow, OperationCancellationRow.operation_id == OperationRow.id, isouter=True)
-            .where(OperationCancellationRow.operation_id.is_(None), OperationRow.day >= since)
-            .order_by(OperationRow.day, OperationRow.id)
-        )
+        query = _on_the_list().where(OperationRow.day >= since).order_by(OperationRow.day, OperationRow.id)
         with self._store.database.reading() as session:
             return tuple(_operation(session, row, None) for row in session.scalars(query))
 
@@ -101,6 +92,22 @@ class Operations:
         return _operation(session, row, None)
 
 
+def _require(session: Session, operation_id: int) -> OperationRow:
+    row = session.get(OperationRow, operation_id)
+    if row is None:
+        raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+    return row
+
+
+def _on_the_list() -> Select[OperationRow]:
+    """Operations that nobody took off."""
+    return (
+        select(OperationRow)
+        .join(OperationCancellationRow, OperationCancellationRow.operation_id == OperationRow.id, isouter=True)
+        .where(OperationCancellationRow.operation_id.is_(None))
+    )
+
+
 def _require_complete(new: NewOperation, author: str) -> None:
     if not author.strip():
         raise RecordError("A planned operation needs the name of who enters it.", "Enter your name.")
@@ -117,27 +124,18 @@ def _trimmed(new: NewOperation) -> NewOperation:
 
 def _same(session: Session, new: NewOperation) -> OperationRow | None:
     """The same patient, day and procedure on the list: a list that is imported twice is no second list."""
-    query = (
-        select(OperationRow)
-        .join(OperationCancellationRow, OperationCancellationRow.operation_id == OperationRow.id, isouter=True)
-        .where(
-            OperationCancellationRow.operation_id.is_(None),
-            OperationRow.hospital_number == new.hospital_number,
-            OperationRow.patient_id == new.patient_id
-            if new.patient_id is not None
-            else OperationRow.patient_id.is_(None),
-            OperationRow.day == new.day,
-            OperationRow.procedure == new.procedure,
-        )
+    query = _on_the_list().where(
+        OperationRow.hospital_number == new.hospital_number,
+        OperationRow.patient_id == new.patient_id,  # of None it makes IS NULL
+        OperationRow.day == new.day,
+        OperationRow.procedure == new.procedure,
     )
     return session.scalars(query).first()
 
 
 def require_of_patient(session: Session, operation_id: int, patient_id: int) -> None:
     """Raise unless an operation exists, is on the list, and may be this patient's."""
-    row = session.get(OperationRow, operation_id)
-    if row is None:
-        raise RecordNotFoundError(f"There is no planned operation {operation_id}.")
+    row = _require(session, operation_id)
     if session.get(OperationCancellationRow, operation_id) is not None:
         raise RecordError(f"Operation {operation_id} was taken off the list.", "Open the one that is planned now.")
     if patient_id not in _patients(session, row):

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sarcopenia.records.migrations.immutable import forbid_changes
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -31,15 +33,4 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_reading_scan_id"), "reading", ["scan_id"], unique=False)
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER reading_no_{verb.lower()} BEFORE {verb} ON reading "
-                "BEGIN SELECT RAISE(ABORT, 'reading rows are immutable'); END"
-            )
-    else:
-        # The function comes from the first migration.
-        op.execute(
-            "CREATE TRIGGER reading_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON reading "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
+    forbid_changes("reading")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sarcopenia.records.migrations.immutable import forbid_changes
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -36,19 +38,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_patient_event_withdrawal")),
     )
     for table in ("patient_event", "patient_event_withdrawal"):
-        _forbid_changes(table)
-
-
-def _forbid_changes(table: str) -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} rows are immutable'); END"
-            )
-    else:
-        # The function comes from the first migration.
-        op.execute(
-            f"CREATE TRIGGER {table}_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
+        forbid_changes(table)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from sarcopenia.records.migrations.immutable import forbid_changes
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -48,19 +50,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_report_document")),
     )
     for table in ("planned_operation", "planned_operation_cancellation", "report_document"):
-        _forbid_changes(table)
-
-
-def _forbid_changes(table: str) -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} rows are immutable'); END"
-            )
-    else:
-        # The function comes from the first migration.
-        op.execute(
-            f"CREATE TRIGGER {table}_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
+        forbid_changes(table)
